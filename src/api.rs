@@ -1,0 +1,9 @@
+//! Kubernetes kinds as Paifang reads and writes them.
+
+pub mod duration;
+pub mod gateway;
+mod lenient;
+pub mod object;
+pub mod status;
+
+pub use object::{Kind, ObjectKey, ObjectRef};

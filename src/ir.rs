@@ -1,0 +1,33 @@
+//! The intermediate representation: what shall be served, without Kubernetes in it.
+//!
+//! Readable, serialisable, comparable: golden files show it, [`crate::table`] compiles it, the
+//! oracle evaluates it naively. It holds what the *specification* says (hostnames as written,
+//! paths as written), already validated; nothing in it needs another look at an object.
+
+pub mod backend;
+pub mod certificate;
+pub mod filter;
+pub mod hostname;
+pub mod listener;
+pub mod route;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use backend::{Backend, BackendKey, BackendProtocol, InvalidBackend, Target, WeightedBackend};
+pub use certificate::Certificate;
+pub use filter::{Cors, Filters, HeaderEdit, Mirror, PathModifier, Redirect, Rewrite};
+pub use hostname::Hostname;
+pub use listener::{Attached, Listener, ListenerProtocol};
+pub use route::{Match, PathMatch, Retry, Route, RouteId, Rule, Timeouts, ValueMatch, ValuePattern};
+
+/// Everything that shall be served.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Ir {
+    /// Listeners that may serve, by Gateway and name.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Every backend that a rule or a mirror names.
+    pub backends: BTreeMap<BackendKey, Backend>,
+}

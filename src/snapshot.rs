@@ -1,0 +1,182 @@
+//! Everything the translator may know: the objects at one moment, and facts about the process.
+//!
+//! A snapshot is immutable and cheap to clone (a handful of `Arc`s). Sources build the next one
+//! from the last with [`Snapshot::put`] and [`Snapshot::remove`].
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+
+use crate::api::gateway::{
+    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
+    UdpRoute,
+};
+use crate::api::{Kind, ObjectKey, ObjectRef};
+
+/// Objects of one kind by namespace and name.
+pub type Objects<T> = Arc<BTreeMap<ObjectKey, Arc<T>>>;
+
+/// Declares the snapshot's maps and the object union together, so that no kind is forgotten.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $field:ident: $ty:ident = $kind:ident),+ $(,)?) => {
+        /// The world at one moment.
+        #[derive(Debug, Clone, Default)]
+        pub struct Snapshot {
+            $($(#[$doc])* pub $field: Objects<$ty>,)+
+            /// What the process knows about itself.
+            pub facts: Arc<Facts>,
+        }
+
+        /// An object of any kind a source may deliver.
+        #[derive(Debug, Clone)]
+        pub enum Object {
+            $($(#[$doc])* $kind(Arc<$ty>),)+
+        }
+
+        impl Object {
+            /// Kind, namespace and name.
+            #[must_use]
+            pub fn reference(&self) -> ObjectRef {
+                match self {
+                    $(Self::$kind(object) => ObjectRef::new(Kind::$kind, ObjectKey::of(&object.metadata)),)+
+                }
+            }
+
+            /// Reads an object of the given kind from JSON.
+            ///
+            /// # Errors
+            /// When a field has the wrong type; the error's path says which.
+            pub fn from_json(
+                kind: Kind,
+                value: &serde_json::Value,
+            ) -> Result<Self, serde_path_to_error::Error<serde_json::Error>> {
+                match kind {
+                    $(Kind::$kind => serde_path_to_error::deserialize(value).map(|object| Self::$kind(Arc::new(object))),)+
+                }
+            }
+        }
+
+        impl Snapshot {
+            /// Adds or replaces an object.
+            pub fn put(&mut self, object: Object) {
+                match object {
+                    $(Object::$kind(object) => {
+                        let key = ObjectKey::of(&object.metadata);
+                        Arc::make_mut(&mut self.$field).insert(key, object);
+                    })+
+                }
+            }
+
+            /// Removes an object; says whether it was there.
+            pub fn remove(&mut self, object: &ObjectRef) -> bool {
+                match object.kind {
+                    $(Kind::$kind => Arc::make_mut(&mut self.$field).remove(&object.key).is_some(),)+
+                }
+            }
+
+            /// How many objects of a kind there are.
+            #[must_use]
+            pub fn count(&self, kind: Kind) -> usize {
+                match kind {
+                    $(Kind::$kind => self.$field.len(),)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// GatewayClass
+    gateway_classes: GatewayClass = GatewayClass,
+    /// Gateway
+    gateways: Gateway = Gateway,
+    /// ListenerSet
+    listener_sets: ListenerSet = ListenerSet,
+    /// HTTPRoute
+    http_routes: HttpRoute = HttpRoute,
+    /// GRPCRoute
+    grpc_routes: GrpcRoute = GrpcRoute,
+    /// TLSRoute
+    tls_routes: TlsRoute = TlsRoute,
+    /// TCPRoute
+    tcp_routes: TcpRoute = TcpRoute,
+    /// UDPRoute
+    udp_routes: UdpRoute = UdpRoute,
+    /// ReferenceGrant
+    reference_grants: ReferenceGrant = ReferenceGrant,
+    /// BackendTLSPolicy
+    backend_tls_policies: BackendTlsPolicy = BackendTlsPolicy,
+    /// Namespace
+    namespaces: Namespace = Namespace,
+    /// Service
+    services: Service = Service,
+    /// Secret
+    secrets: Secret = Secret,
+    /// ConfigMap
+    config_maps: ConfigMap = ConfigMap,
+    /// EndpointSlice
+    endpoint_slices: EndpointSlice = EndpointSlice,
+}
+
+/// What the process knows about itself and the translator cannot find out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The address a listener is bound on when its Gateway asks for none.
+    pub default_address: IpAddr,
+    /// Sockets that were tried: where they are bound, or why they are not.
+    pub sockets: BTreeMap<Socket, SocketState>,
+    /// Whether a socket nobody has tried counts as bound (`paifang check`) or as pending.
+    pub assume_bound: bool,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self { default_address: IpAddr::from([127, 0, 0, 1]), sockets: BTreeMap::new(), assume_bound: true }
+    }
+}
+
+/// An address and port that a Gateway listens on, as its specification says them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Socket {
+    /// Address of the Gateway.
+    pub address: IpAddr,
+    /// Port of the listener.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::net::SocketAddr::new(self.address, self.port).fmt(f)
+    }
+}
+
+impl serde::Serialize for Socket {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What became of a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketState {
+    /// Bound and accepting.
+    Bound,
+    /// Not bound.
+    Failed(BindFailure),
+}
+
+/// Why a socket could not be bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BindFailure {
+    /// Another program has it.
+    InUse,
+    /// The process may not bind it, usually a port below 1024.
+    Denied,
+    /// The address is not one of this machine's.
+    NoSuchAddress,
+    /// Anything else, in the system's words.
+    Other(String),
+}

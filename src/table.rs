@@ -1,0 +1,63 @@
+//! The compiled table: what a request is looked up in.
+//!
+//! Immutable. A lookup borrows its keys, takes no lock and allocates nothing; it is not linear
+//! in the number of hosts, routes or rules. [`Table::compile`] reuses every part of the previous
+//! table whose source has not changed, and carries over each backend's cell, so that endpoints,
+//! balancing state and counters survive.
+
+pub mod action;
+pub mod backend;
+mod compile;
+pub mod host;
+pub mod stats;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use http::HeaderMap;
+
+pub use action::{Action, Rule};
+pub use backend::BackendCell;
+pub use host::{HostTable, Listener, Port};
+
+use crate::ir::BackendKey;
+use crate::snapshot::Socket;
+
+/// Maps of the table: fast, seeded hashing.
+pub type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// One generation of everything that is served.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Counts published tables; 0 is the empty one before the first.
+    pub generation: u64,
+    /// What each socket serves.
+    pub ports: Map<Socket, Arc<Port>>,
+    /// The cell of every backend.
+    pub backends: Map<BackendKey, Arc<BackendCell>>,
+}
+
+/// What a lookup looks at. All borrowed from the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Host, lower case, without port or trailing dot.
+    pub host: &'a str,
+    /// Normalised path, without query.
+    pub path: &'a str,
+    /// What follows `?`, raw.
+    pub query: Option<&'a str>,
+    /// Method.
+    pub method: &'a str,
+    /// Header fields.
+    pub headers: &'a HeaderMap,
+}
+
+/// What a lookup found.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit<'t> {
+    /// The winning rule.
+    pub rule: &'t Arc<Rule>,
+    /// Length of the matched path prefix in bytes (for `ReplacePrefixMatch`), if a prefix matched.
+    pub prefix: Option<usize>,
+}
