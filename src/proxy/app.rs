@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -125,8 +125,6 @@ pub(crate) struct SocketApp {
     pub(crate) socket: Socket,
     pub(crate) local: SocketAddr,
     pub(crate) plain: Connection,
-    /// Set when the socket closes: answers say so to their clients.
-    pub(crate) closing: Arc<AtomicBool>,
 }
 
 impl SocketApp {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::apps::{HttpServerApp, ServerApp};
-use pingora::http::Method;
 use pingora::protocols::http::ServerSession;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::tls::SslDigest;
@@ -18,11 +17,11 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::app::SocketApp;
-use super::context::Connection;
 use super::head::{self, Body, Head, Refusal};
 use super::stream::{Boundary, Digests, EdgeStream, Transport};
 use crate::ir::ListenerProtocol;
-use crate::telemetry::{Handshake, Reason};
+use crate::telemetry::Reason;
+use crate::telemetry::label::Handshake;
 
 /// The connection preface of HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -51,11 +50,11 @@ pub(super) async fn serve(app: Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr,
 async fn serve_tls(app: Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
     let limit = app.edge.config.downstream.handshake_timeout;
     let (outcome, accepted) = match timeout(limit, handshake(&app, tcp, peer)).await {
-        Err(_) => (Handshake::TimedOut, None),
+        Err(_) => (Handshake::Timeout, None),
         Ok(Err(outcome)) => (outcome, None),
         Ok(Ok(stream)) => (Handshake::Ok, Some(stream)),
     };
-    app.edge.metrics.tls_handshake(outcome);
+    app.edge.metrics.tls_handshakes.inc(outcome);
     let Some(mut stream) = accepted else { return };
     if stream.is_http2() {
         speak_http2(&app, stream, stop).await;
@@ -77,7 +76,7 @@ async fn handshake(app: &Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr) -> Re
     let start =
         LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await.map_err(|_| Handshake::Failed)?;
     let name = start.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
-    let chosen = app.tls_listener(name.trim_end_matches('.')).ok_or(Handshake::UnknownName)?;
+    let chosen = app.tls_listener(name.trim_end_matches('.')).ok_or(Handshake::NoCertificate)?;
     let tls = start.into_stream(Arc::clone(&chosen.config)).await.map_err(|_| Handshake::Failed)?;
     let (_, session) = tls.get_ref();
     let http2 = session.alpn_protocol() == Some(b"h2");
@@ -118,7 +117,8 @@ async fn converse<T: Transport>(app: &Arc<SocketApp>, mut stream: Box<EdgeStream
             speak_http2(app, stream, stop).await;
         }
         Ok(false) => speak_http1(app, stream, stop).await,
-        Err(_) => app.edge.metrics.refused_connection(Reason::ClientTimeout),
+        // a client that opens a connection and says nothing
+        Err(_) => {}
     }
 }
 
@@ -212,7 +212,8 @@ async fn rest_of_head<T: Transport>(app: &SocketApp, stream: &mut EdgeStream<T>)
 
 /// Answers a head that Pingora must not see, then closes without losing the answer.
 async fn refuse<T: Transport>(app: &SocketApp, mut stream: Box<EdgeStream<T>>, refusal: Refusal) {
-    app.edge.metrics.unrouted(refusal.status, refusal.reason);
+    let counters = app.edge.metrics.unrouted.counters();
+    counters.finish(refusal.status, refusal.reason.as_str(), Duration::ZERO);
     let _ = timeout(LINGER, async {
         let (head, body) = super::respond::raw(refusal.status, refusal.message);
         stream.write_all(head.as_bytes()).await?;

@@ -127,7 +127,7 @@ impl Context {
             tries: 0,
             tried: SmallVec::new(),
             in_flight: None,
-            reason: Reason::Ok,
+            reason: Reason::None,
             request_id: None,
             mirrors: SmallVec::new(),
             answered: false,

@@ -1,7 +1,11 @@
 //! What can go wrong with a request, and the one place that says what the client is told.
 
 use http::StatusCode;
+use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorSource, ErrorType};
+
+use super::context::Context;
+use super::respond;
 
 use crate::telemetry::Reason;
 
@@ -102,5 +106,34 @@ pub(crate) fn classify(error: &Error) -> Option<Fail> {
         ErrorSource::Downstream => classify_downstream(error),
         ErrorSource::Upstream => Some(classify_upstream(error)),
         ErrorSource::Internal | ErrorSource::Unset => Some(INTERNAL),
+    }
+}
+
+/// Answers a request that failed on its way, unless an answer is under way already or nobody
+/// is left to read it.
+pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+    let fail = known(ctx, error).or_else(|| classify(error));
+    if ctx.reason == Reason::None {
+        ctx.reason = fail.map_or(Reason::ClientAbort, |fail| fail.reason);
+    }
+    if let Some(fail) = fail.filter(|_| session.response_written().is_none()) {
+        // the request body may not have been read to its end
+        session.set_keepalive(None);
+        // an error here means that the client is gone, too
+        let _ = respond::fail(session, &fail).await;
+    }
+    FailToProxy { error_code: fail.map_or(0, |fail| fail.status.as_u16()), can_reuse_downstream: false }
+}
+
+/// Failures that a phase of ours has named already.
+fn known(ctx: &Context, error: &Error) -> Option<Fail> {
+    match ctx.reason {
+        Reason::NoEndpoints => Some(NO_ENDPOINTS),
+        Reason::RequestTimeout => Some(TIMEOUT),
+        _ if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::ConnectTimedout) => {
+            let late = ctx.deadline.is_some_and(|deadline| std::time::Instant::now() >= deadline);
+            (late && *error.esource() != ErrorSource::Downstream).then_some(TIMEOUT)
+        }
+        _ => None,
     }
 }

@@ -50,7 +50,7 @@ const fn bad(message: &'static str) -> Refusal {
 /// Looks at the bytes read so far. `searched` is how many of them were looked at before, so that a
 /// slow client does not make the search quadratic.
 pub(crate) fn inspect(bytes: &[u8], searched: usize, limits: &Downstream) -> Head {
-    let most = usize::try_from(limits.max_header_bytes).unwrap_or(usize::MAX);
+    let most = limits.max_header_bytes;
     match end_of_head(bytes, searched) {
         Some(length) if length > most => Head::Refused(too_large(bytes, limits)),
         Some(length) => match check(bytes.get(..length).unwrap_or_default(), limits) {
@@ -81,7 +81,7 @@ fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
 
 fn too_large(bytes: &[u8], limits: &Downstream) -> Refusal {
     let line = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
-    if line as u64 > limits.max_uri_bytes {
+    if line > limits.max_uri_bytes {
         Refusal { status: 414, reason: Reason::UriTooLong, message: "the request target is too long" }
     } else {
         Refusal { status: 431, reason: Reason::HeaderTooLarge, message: "the request header is too large" }
@@ -136,7 +136,7 @@ fn request_line(line: &[u8], limits: &Downstream) -> Result<Version, Refusal> {
     if target.is_empty() || target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
         return Err(malformed);
     }
-    if target.len() as u64 > limits.max_uri_bytes {
+    if target.len() > limits.max_uri_bytes {
         let message = "the request target is too long";
         return Err(Refusal { status: 414, reason: Reason::UriTooLong, message });
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Type};
@@ -13,9 +12,8 @@ use tokio::sync::watch;
 use super::app::{Shared, SocketApp};
 use super::connection;
 use super::context::Connection;
-use crate::config::Ports;
 use crate::snapshot::{BindFailure, Socket, SocketState};
-use crate::telemetry::Reason;
+use crate::telemetry::label::Refusal;
 
 /// Connections the kernel may hold before they are accepted.
 const BACKLOG: i32 = 4096;
@@ -33,7 +31,6 @@ pub(crate) struct Listeners {
 struct Open {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    closing: Arc<AtomicBool>,
 }
 
 impl Listeners {
@@ -83,7 +80,6 @@ impl Listeners {
 
     fn close(&mut self, socket: Socket) {
         if let Some(open) = self.open.remove(&socket) {
-            open.closing.store(true, Ordering::Release);
             open.stop.send_replace(true);
             tracing::info!(%socket, "closed listener socket");
         }
@@ -106,21 +102,16 @@ impl Listeners {
     }
 
     fn try_bind(&self, socket: Socket) -> io::Result<Open> {
-        let port = match &self.edge.config.ports {
-            Ports::AsWritten => socket.port,
-            Ports::Mapped(map) => map.get(&socket.port).copied().unwrap_or(socket.port),
-            Ports::Ephemeral => 0,
-        };
+        let port = self.edge.config.ports.bound(socket.port);
         let listener = listen(SocketAddr::new(socket.address, port))?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let closing = Arc::new(AtomicBool::new(false));
         let plain = Connection::plain(socket).ok_or_else(|| io::Error::other("no connection context"))?;
         let edge = Arc::clone(&self.edge);
-        let app = Arc::new(SocketApp { edge, socket, local: address, plain, closing: Arc::clone(&closing) });
+        let app = Arc::new(SocketApp { edge, socket, local: address, plain });
         let _guard = self.runtime.enter();
         self.runtime.spawn(accept(app, tokio::net::TcpListener::from_std(listener)?, stopped));
-        Ok(Open { address, stop, closing })
+        Ok(Open { address, stop })
     }
 }
 
@@ -156,7 +147,7 @@ async fn accept(app: Arc<SocketApp>, listener: tokio::net::TcpListener, mut stop
         match accepted {
             Ok((tcp, peer)) => admit(&app, tcp, peer, &stop),
             Err(error) => {
-                app.edge.metrics.refused_connection(Reason::Internal);
+                app.edge.metrics.connections_refused.inc(Refusal::Accept);
                 tracing::warn!(socket = %app.socket, %error, "cannot accept");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -166,7 +157,7 @@ async fn accept(app: Arc<SocketApp>, listener: tokio::net::TcpListener, mut stop
 
 fn admit(app: &Arc<SocketApp>, tcp: tokio::net::TcpStream, peer: SocketAddr, stop: &watch::Receiver<bool>) {
     let Some(entered) = Entered::new(app) else {
-        app.edge.metrics.refused_connection(Reason::TooManyConnections);
+        app.edge.metrics.connections_refused.inc(Refusal::Limit);
         return;
     };
     let (app, stop) = (Arc::clone(app), stop.clone());
@@ -182,7 +173,8 @@ struct Entered(Arc<SocketApp>);
 impl Entered {
     fn new(app: &Arc<SocketApp>) -> Option<Self> {
         app.edge.connections.enter(app.edge.config.downstream.max_connections).then(|| {
-            app.edge.metrics.opened_connection();
+            app.edge.metrics.connections.inc();
+            app.edge.metrics.connections_open.inc();
             Self(Arc::clone(app))
         })
     }
@@ -191,9 +183,9 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.edge.metrics.panicked();
+            self.0.edge.metrics.panics.inc();
         }
-        self.0.edge.metrics.closed_connection();
+        self.0.edge.metrics.connections_open.dec();
         self.0.edge.connections.leave();
     }
 }

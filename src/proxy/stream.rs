@@ -91,6 +91,18 @@ impl<T: Transport> EdgeStream<T> {
         self.http2 = true;
     }
 
+    /// Whether HTTP/2 is spoken.
+    pub(crate) const fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Forgets an empty line at the beginning of what was read.
+    pub(crate) fn skip_empty_line(&mut self) {
+        if self.ahead().starts_with(b"\r\n") {
+            self.taken += 2;
+        }
+    }
+
     /// Limits what is handed out to the request that was looked at.
     pub(crate) const fn set_boundary(&mut self, boundary: Boundary) {
         self.boundary = boundary;

@@ -55,7 +55,7 @@ impl TlsListeners {
 
 impl TlsListener {
     fn serves(&self, listener: &Listener) -> bool {
-        self.certificates == listener.certificates && self.connection.is_for(listener)
+        self.certificates == listener.certificates
     }
 
     fn build(socket: Socket, listener: &Listener) -> Option<Self> {
@@ -68,7 +68,7 @@ impl TlsListener {
         config.ticketer = rustls::crypto::ring::Ticketer::new().ok()?;
         // resumption by ticket costs no memory here; the session cache would
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        let connection = Connection::tls(socket, listener);
+        let connection = Connection::tls(socket, listener)?;
         Some(Self { config: Arc::new(config), connection, certificates: listener.certificates.clone() })
     }
 }
