@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 
 import loads
 import proxies
@@ -109,40 +110,42 @@ class Run:
         return server, setup, server.wait_ready(setup.http, table.last_target, BODY)
 
     def measure(self):
-        by_table = {}
-        for name in self.chosen.scenarios:
-            kind = "start" if SCENARIOS[name].kind == "start" else "load"
-            by_table.setdefault((SCENARIOS[name].table, kind), []).append(name)
-        for (table, kind), scenarios in by_table.items():
-            able = [p for p in self.chosen.proxies if not table.hosts or proxies.routes(p)]
-            if kind == "start":
-                self.measure_starts(scenarios[0], table, able)
-            else:
-                self.measure_loads(scenarios, table, able)
+        starts = [name for name in self.chosen.scenarios if SCENARIOS[name].kind == "start"]
+        self.measure_loads([name for name in self.chosen.scenarios if name not in starts])
+        for name in starts:
+            self.measure_starts(name)
 
-    def measure_starts(self, scenario, table, able):
+    def able(self, scenario):
+        """The chosen proxies that can take part in a scenario."""
+        return [name for name in self.chosen.proxies if not SCENARIOS[scenario].table.hosts or proxies.routes(name)]
+
+    def measure_loads(self, scenarios):
+        """Rounds are outermost, so that a proxy's figures with and without a route table are of the same minute."""
+        live, failed = {}, set()
+        for table in dict.fromkeys(SCENARIOS[name].table for name in scenarios):
+            for name in self.able(next(s for s in scenarios if SCENARIOS[s].table == table)):
+                with self.failure_noted(table.name, name):
+                    live[name, table] = self.start(name, table)[:2]
+                    if not table.hosts:
+                        self.tls[name] = tls_facts(live[name, table][1].https)
+        for number in range(-1, self.chosen.rounds):  # round -1 warms up
+            for scenario in scenarios:
+                for name in self.able(scenario):
+                    pair = name, SCENARIOS[scenario].table
+                    if pair in live and (scenario, name) not in failed:
+                        with self.failure_noted(scenario, name, failed):
+                            self.sample(scenario, number, name, *live[pair])
+        for server, _ in live.values():
+            server.stop()
+
+    def measure_starts(self, scenario):
         for number in range(self.chosen.rounds):
-            for name in able:
+            for name in self.able(scenario):
                 with self.failure_noted(scenario, name):
-                    server, _, ready = self.start(name, table)
+                    server, _, ready = self.start(name, SCENARIOS[scenario].table)
                     time.sleep(0.5)  # what start-up leaves running shall be over when memory is read
                     self.note(scenario, number, name, ready=ready, cpu=cpu_seconds(server.pid), pss=pss_mib(server.pid))
                     server.stop()
-
-    def measure_loads(self, scenarios, table, able):
-        live = {}
-        for name in able:
-            with self.failure_noted(table.name, name):
-                live[name] = self.start(name, table)[:2]
-                if not table.hosts:
-                    self.tls[name] = tls_facts(live[name][1].https)
-        for scenario in scenarios:
-            for number in range(-1, self.chosen.rounds):  # round -1 warms up
-                for name in list(live):
-                    with self.failure_noted(scenario, name, live):
-                        self.sample(scenario, number, name, *live[name])
-        for server, _ in live.values():
-            server.stop()
 
     def sample(self, scenario, number, name, server, setup):
         seconds = self.chosen.seconds if number >= 0 else 1
@@ -169,8 +172,16 @@ class Run:
         shown = "  ".join(f"{key} {value:.4g}" for key, value in figures.items())
         print(f"{scenario:14} {number} {name:8} {shown}", file=sys.stderr, flush=True)
 
-    def failure_noted(self, scenario, name, live=None):
-        return FailureNoted(self, scenario, name, live)
+    @contextmanager
+    def failure_noted(self, scenario, name, failed=None):
+        """Notes a proxy's failure and goes on without it, so that a long run is not lost."""
+        try:
+            yield
+        except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+            self.failures.append({"scenario": scenario, "proxy": name, "error": str(error)[:800]})
+            print(f"FAILED {scenario} {name}: {error}", file=sys.stderr, flush=True)
+            if failed is not None:
+                failed.add((scenario, name))
 
     def document(self, began):
         with open("/proc/cpuinfo") as info:
@@ -179,25 +190,6 @@ class Run:
         return {"command": " ".join(["bench/load/run.py", *sys.argv[1:]]), "began": began, "machine": machine,
                 "rounds": self.chosen.rounds, "seconds": self.chosen.seconds, "tls": self.tls,
                 "samples": self.samples, "failures": self.failures}
-
-
-class FailureNoted:
-    """Notes a proxy's failure and goes on without it, so that a long run is not lost."""
-
-    def __init__(self, run, scenario, name, live):
-        self.run, self.scenario, self.name, self.live = run, scenario, name, live
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, _traceback):
-        if kind is None or not issubclass(kind, (RuntimeError, OSError, subprocess.SubprocessError)):
-            return False
-        self.run.failures.append({"scenario": self.scenario, "proxy": self.name, "error": str(error)[:800]})
-        print(f"FAILED {self.scenario} {self.name}: {error}", file=sys.stderr, flush=True)
-        if self.live is not None:
-            self.live.pop(self.name)[0].stop()
-        return True
 
 
 def main():
