@@ -17,10 +17,10 @@ use super::Proxy;
 use super::context::Connection;
 use super::tls::{TlsListener, TlsListeners};
 use crate::config::Config;
-use crate::ir::ListenerProtocol;
+use crate::ir::{Certificate, ListenerProtocol};
 use crate::snapshot::Socket;
-use crate::table::Table;
-use crate::telemetry::Metrics;
+use crate::table::{Listener, Rule, Table};
+use crate::telemetry::{Metrics, Served};
 
 /// One published generation: the table and what belongs to it.
 #[derive(Debug, Default)]
@@ -158,5 +158,19 @@ impl HttpServerApp for SocketApp {
 
     fn h2_options(&self) -> Option<H2Options> {
         Some(self.edge.http2.clone())
+    }
+}
+
+impl Served for Routes {
+    fn rules(&self, visit: &mut dyn FnMut(&Rule)) {
+        self.table().rules().for_each(|rule| visit(rule));
+    }
+
+    fn certificates(&self, visit: &mut dyn FnMut(&Listener, &Certificate)) {
+        for listener in self.table().ports.values().flat_map(|port| port.listeners.iter()) {
+            for certificate in &listener.certificates {
+                visit(listener, certificate);
+            }
+        }
     }
 }

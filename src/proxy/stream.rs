@@ -170,13 +170,15 @@ impl<T: Transport> AsyncRead for EdgeStream<T> {
             Boundary::Open => usize::MAX,
         };
         let before = buf.filled().len();
-        if this.ahead.is_empty() {
-            let mut part = buf.take(most);
+        if !this.ahead.is_empty() {
+            this.hand_out(buf, most);
+        } else if buf.remaining() <= most {
+            ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
             ready!(Pin::new(&mut this.io).poll_read(cx, &mut part))?;
             let count = part.filled().len();
             buf.advance(count);
-        } else {
-            this.hand_out(buf, most);
         }
         if let Boundary::After(left) = &mut this.boundary {
             *left -= (buf.filled().len() - before) as u64;
