@@ -4,6 +4,7 @@
 //! with the nearest known name. Durations are written `500ms`, `30s`, `1m30s`; sizes in bytes
 //! `16Ki`, `1Mi`.
 
+pub(crate) mod level;
 mod problem;
 mod read;
 #[macro_use]
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 pub use problem::{ConfigErrors, ConfigProblem};
 
 use crate::table::backend::Balance;
+use level::level;
 use read::{address, boolean, count, duration, networks, ports, size, socket, text};
 
 settings! {
@@ -148,7 +150,7 @@ settings! {
     /// What the process says about itself, on standard error.
     pub struct LogConfig {
         /// A level, or directives as `info,paifang::source=debug`.
-        "level" level: String = "info".to_owned(), text;
+        "level" level: String = "info".to_owned(), level;
         /// How it is written.
         "format" format: LogFormat = LogFormat::Text, LogFormat::read;
     }

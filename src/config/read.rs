@@ -169,7 +169,8 @@ fn parsed<T: FromStr>(node: &Node, what: &str, problems: &mut Problems) -> Optio
     text.parse().ok().or_else(|| refuse(node, format!("'{text}' is not {what}"), problems))
 }
 
-fn scalar<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
+/// The text of a single value.
+pub(super) fn scalar<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
     match &node.value {
         Value::Scalar(text) => Some(text),
         Value::Map(_) | Value::List(_) => refuse(node, "expected a single value".to_owned(), problems),
@@ -185,7 +186,8 @@ fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     }
 }
 
-fn refuse<T>(node: &Node, message: String, problems: &mut Problems) -> Option<T> {
+/// Says what is wrong with a node; always `None`.
+pub(super) fn refuse<T>(node: &Node, message: String, problems: &mut Problems) -> Option<T> {
     say(node.line, node.column, message, problems);
     None
 }

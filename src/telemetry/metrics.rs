@@ -146,3 +146,6 @@ fn histogram(registry: &Registry, name: &str, help: &str) -> prometheus::Result<
     let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(CONTROL_BUCKETS.to_vec()))?;
     registry.register(Box::new(histogram.clone())).map(|()| histogram)
 }
+
+#[cfg(test)]
+mod tests;
