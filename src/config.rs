@@ -21,6 +21,8 @@ use ipnet::IpNet;
 pub use problem::{ConfigErrors, ConfigProblem};
 
 use crate::table::backend::Balance;
+pub(crate) use read::bytes;
+
 use level::level;
 use read::{address, boolean, count, duration, networks, ports, size, socket, text};
 

@@ -155,7 +155,7 @@ fn port(text: &str) -> Option<u16> {
 }
 
 /// `64Ki` as 65536.
-fn bytes(text: &str) -> Option<usize> {
+pub(crate) fn bytes(text: &str) -> Option<usize> {
     let (number, factor) = [("Ki", 10), ("Mi", 20), ("Gi", 30)]
         .into_iter()
         .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, 1_usize << shift)))
