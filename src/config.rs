@@ -178,6 +178,9 @@ choices! {
 
 readable! { Balance { RoundRobin, LeastRequest } }
 
+/// What has been found wrong so far.
+type Problems = Vec<ConfigProblem>;
+
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;

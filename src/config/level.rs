@@ -1,7 +1,7 @@
 //! Log levels, checked where they are written: a misspelt one would otherwise read as the name of
 //! a module, and switch everything else off.
 
-use super::ConfigProblem;
+use super::Problems;
 use super::read::{refuse, scalar};
 use super::yaml::Node;
 
@@ -15,7 +15,7 @@ pub(crate) fn without_level(directives: &str) -> Option<&str> {
 }
 
 /// Reads a level or directives.
-pub(super) fn level(node: &Node, problems: &mut Vec<ConfigProblem>) -> Option<String> {
+pub(super) fn level(node: &Node, problems: &mut Problems) -> Option<String> {
     let text = scalar(node, problems)?;
     match without_level(text) {
         Some(directive) => refuse(node, message(directive), problems),

@@ -8,9 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::yaml::{Node, Value};
-use super::{ConfigProblem, Ports};
-
-type Problems = Vec<ConfigProblem>;
+use super::{ConfigProblem, Ports, Problems};
 
 /// The known entries of a mapping; unknown and repeated keys are said. An empty value counts as absent.
 pub(super) fn entries<'n>(node: &'n Node, known: &[&str], problems: &mut Problems) -> Option<Vec<(&'n str, &'n Node)>> {

@@ -26,7 +26,8 @@ async fn get(echo: &Echo, path: &str) -> (String, String) {
 async fn it_tells_what_it_received_and_who_it_is() {
     let echo = echo().await;
     let mut requests = echo.requests();
-    let request = "POST /a%20b?x=1 HTTP/1.1\r\nHost: a.test\r\nX-A: 1\r\nx-a: 2\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc";
+    let request = "POST /a%20b?x=1 HTTP/1.1\r\nHost: a.test\r\nX-A: 1\r\nx-a: 2\r\n\
+                   connection: close\r\ncontent-length: 3\r\n\r\nabc";
     let (head, body) = raw(&echo, request).await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("content-type: application/json"), "{head}");
     let value: serde_json::Value = serde_json::from_str(&body).unwrap();

@@ -4,8 +4,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::api::ObjectKey;
+use crate::api::{ObjectKey, ObjectRef};
 use crate::ir::Certificate;
+use crate::snapshot::Object;
 use crate::table::Rule;
 use crate::telemetry::Reason;
 use crate::telemetry::fixture::{certificate, rule};
@@ -43,6 +44,7 @@ fn families(text: &str) -> BTreeMap<&str, &str> {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_document_names_the_same_metrics_with_the_same_types_as_a_scrape() {
     let rows = DOCUMENT.lines().filter(|line| line.starts_with("| `paifang_") || line.starts_with("| `process_"));
     let documented: BTreeMap<&str, &str> = rows
@@ -79,7 +81,10 @@ fn a_rule_shows_what_it_counted() {
     let rule = rule("cart", Some("*.example.com"));
     rule.stats.counters().finish(200, "", Duration::from_micros(700));
     rule.stats.counters().finish(503, "no_endpoints", Duration::from_secs(20));
-    rule.stats.counters().retries.store(3, std::sync::atomic::Ordering::Relaxed);
+    let counters = rule.stats.counters();
+    for (counter, value) in [(&counters.request_bytes, 5), (&counters.response_bytes, 9), (&counters.retries, 3)] {
+        counter.store(value, std::sync::atomic::Ordering::Relaxed);
+    }
     let text = of_rules(vec![rule]);
     let labels = "gateway_namespace=\"infra\",gateway=\"edge\",listener=\"web\",route_kind=\"HTTPRoute\",\
                   route_namespace=\"shop\",route=\"cart\",rule=\"0\",tenant=\"\",hostname=\"*.example.com\"";
@@ -92,6 +97,8 @@ fn a_rule_shows_what_it_counted() {
         format!("paifang_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} 2"),
         format!("paifang_request_duration_seconds_sum{{{labels}}} 20.0007"),
         format!("paifang_request_duration_seconds_count{{{labels}}} 2"),
+        format!("paifang_request_bytes_total{{{labels}}} 5"),
+        format!("paifang_response_bytes_total{{{labels}}} 9"),
         format!("paifang_retries_total{{{labels}}} 3"),
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
@@ -131,6 +138,27 @@ fn a_certificate_shows_its_end_once_however_often_it_is_met() {
     let labels =
         "gateway_namespace=\"infra\",gateway=\"edge\",listener=\"web\",secret_namespace=\"infra\",secret=\"wildcard\"";
     assert_eq!(lines, [format!("paifang_certificate_not_after_seconds{{{labels}}} 1900000000")]);
+}
+
+#[test]
+fn objects_and_problems_are_counted_by_kind() {
+    let metrics = Metrics::new().unwrap();
+    let problem = |kind| Problem {
+        object: ObjectRef::new(kind, ObjectKey::new("shop", "cart")),
+        field: String::new(),
+        reason: "BackendNotFound",
+        message: String::new(),
+        remedy: String::new(),
+    };
+    let mut snapshot = Snapshot::default();
+    let service = serde_json::json!({ "metadata": { "namespace": "shop", "name": "cart" } });
+    snapshot.put(Object::from_json(Kind::Service, &service).unwrap());
+    metrics.translated(&snapshot, &[problem(Kind::HttpRoute), problem(Kind::HttpRoute), problem(Kind::Gateway)]);
+    let counts = [Kind::HttpRoute, Kind::Gateway, Kind::Service]
+        .map(|kind| (metrics.objects.value(kind), metrics.problems.value(kind)));
+    assert_eq!(counts, [(0, 2), (0, 1), (1, 0)]);
+    metrics.translated(&Snapshot::default(), &[]);
+    assert_eq!((metrics.objects.value(Kind::Service), metrics.problems.value(Kind::HttpRoute)), (0, 0));
 }
 
 #[test]
