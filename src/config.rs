@@ -4,6 +4,7 @@
 //! with the nearest known name. Durations are written `500ms`, `30s`, `1m30s`; sizes in bytes
 //! `16Ki`, `1Mi`.
 
+pub(crate) mod level;
 mod problem;
 mod read;
 #[macro_use]
@@ -20,6 +21,9 @@ use ipnet::IpNet;
 pub use problem::{ConfigErrors, ConfigProblem};
 
 use crate::table::backend::Balance;
+pub(crate) use read::bytes;
+
+use level::level;
 use read::{address, boolean, count, duration, networks, ports, size, socket, text};
 
 settings! {
@@ -148,7 +152,7 @@ settings! {
     /// What the process says about itself, on standard error.
     pub struct LogConfig {
         /// A level, or directives as `info,paifang::source=debug`.
-        "level" level: String = "info".to_owned(), text;
+        "level" level: String = "info".to_owned(), level;
         /// How it is written.
         "format" format: LogFormat = LogFormat::Text, LogFormat::read;
     }
@@ -173,6 +177,9 @@ choices! {
 }
 
 readable! { Balance { RoundRobin, LeastRequest } }
+
+/// What has been found wrong so far.
+type Problems = Vec<ConfigProblem>;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;

@@ -5,7 +5,10 @@
 //! its own.
 
 pub mod access_log;
+#[cfg(test)]
+mod fixture;
 pub mod label;
+#[doc = include_str!("docs/metrics.md")]
 pub mod metrics;
 mod process;
 pub mod reason;

@@ -8,9 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::yaml::{Node, Value};
-use super::{ConfigProblem, Ports};
-
-type Problems = Vec<ConfigProblem>;
+use super::{ConfigProblem, Ports, Problems};
 
 /// The known entries of a mapping; unknown and repeated keys are said. An empty value counts as absent.
 pub(super) fn entries<'n>(node: &'n Node, known: &[&str], problems: &mut Problems) -> Option<Vec<(&'n str, &'n Node)>> {
@@ -155,7 +153,7 @@ fn port(text: &str) -> Option<u16> {
 }
 
 /// `64Ki` as 65536.
-fn bytes(text: &str) -> Option<usize> {
+pub(crate) fn bytes(text: &str) -> Option<usize> {
     let (number, factor) = [("Ki", 10), ("Mi", 20), ("Gi", 30)]
         .into_iter()
         .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, 1_usize << shift)))
@@ -169,7 +167,8 @@ fn parsed<T: FromStr>(node: &Node, what: &str, problems: &mut Problems) -> Optio
     text.parse().ok().or_else(|| refuse(node, format!("'{text}' is not {what}"), problems))
 }
 
-fn scalar<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
+/// The text of a single value.
+pub(super) fn scalar<'n>(node: &'n Node, problems: &mut Problems) -> Option<&'n str> {
     match &node.value {
         Value::Scalar(text) => Some(text),
         Value::Map(_) | Value::List(_) => refuse(node, "expected a single value".to_owned(), problems),
@@ -185,7 +184,8 @@ fn unknown(what: &str, given: &str, known: &[&str]) -> String {
     }
 }
 
-fn refuse<T>(node: &Node, message: String, problems: &mut Problems) -> Option<T> {
+/// Says what is wrong with a node; always `None`.
+pub(super) fn refuse<T>(node: &Node, message: String, problems: &mut Problems) -> Option<T> {
     say(node.line, node.column, message, problems);
     None
 }

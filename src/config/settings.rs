@@ -23,9 +23,9 @@ macro_rules! settings {
             pub(crate) const KEYS: &[&str] = &[$($key),+];
 
             /// Reads a mapping; what it does not mention keeps its default.
-            fn read(node: &$crate::config::yaml::Node, problems: &mut Vec<$crate::config::ConfigProblem>) -> Option<Self> {
+            fn read(node: &yaml::Node, problems: &mut Problems) -> Option<Self> {
                 let mut settings = Self::default();
-                for (key, value) in $crate::config::read::entries(node, Self::KEYS, problems)? {
+                for (key, value) in read::entries(node, Self::KEYS, problems)? {
                     match key {
                         $($key => if let Some(value) = $read(value, problems) {
                             settings.$field = value.into();
@@ -43,9 +43,9 @@ macro_rules! settings {
 macro_rules! readable {
     ($name:ident { $($variant:ident),+ }) => {
         impl $name {
-            fn read(node: &$crate::config::yaml::Node, problems: &mut Vec<$crate::config::ConfigProblem>) -> Option<Self> {
+            fn read(node: &yaml::Node, problems: &mut Problems) -> Option<Self> {
                 let known = &[$((stringify!($variant), Self::$variant)),+];
-                $crate::config::read::choice(node, known, problems)
+                read::choice(node, known, problems)
             }
         }
     };

@@ -92,3 +92,6 @@ impl AccessLog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

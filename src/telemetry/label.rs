@@ -124,9 +124,9 @@ impl Label for Kind {
 
 /// A counter per value of a label.
 #[derive(Debug)]
-pub struct Counters<L>(Box<[IntCounter]>, PhantomData<L>);
+pub struct LabelledCounter<L>(Box<[IntCounter]>, PhantomData<L>);
 
-impl<L: Label> Counters<L> {
+impl<L: Label> LabelledCounter<L> {
     pub(super) fn register(registry: &Registry, name: &str, help: &str) -> prometheus::Result<Self> {
         let counters = L::ALL.iter().map(|label| {
             let counter = IntCounter::with_opts(Opts::new(name, help).const_label(L::NAME, label.as_str()))?;
@@ -151,9 +151,9 @@ impl<L: Label> Counters<L> {
 
 /// A gauge per value of a label.
 #[derive(Debug)]
-pub struct Gauges<L>(Box<[IntGauge]>, PhantomData<L>);
+pub struct LabelledGauge<L>(Box<[IntGauge]>, PhantomData<L>);
 
-impl<L: Label> Gauges<L> {
+impl<L: Label> LabelledGauge<L> {
     pub(super) fn register(registry: &Registry, name: &str, help: &str) -> prometheus::Result<Self> {
         let gauges = L::ALL.iter().map(|label| {
             let gauge = IntGauge::with_opts(Opts::new(name, help).const_label(L::NAME, label.as_str()))?;
@@ -186,7 +186,7 @@ mod tests {
             assert_eq!(kind.index(), n, "{kind}");
         }
         let registry = Registry::new();
-        let counters = Counters::<Handshake>::register(&registry, "handshakes", "test").unwrap();
+        let counters = LabelledCounter::<Handshake>::register(&registry, "handshakes", "test").unwrap();
         counters.inc(Handshake::Timeout);
         let values: Vec<u64> = Handshake::ALL.iter().map(|label| counters.value(*label)).collect();
         assert_eq!(values, [0, 0, 1, 0]);

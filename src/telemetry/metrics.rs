@@ -5,10 +5,14 @@ use std::time::SystemTime;
 
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
 
-use super::label::{Counters, Gauges, Handshake, Level, ListenerState, MirrorOutcome, Refusal, UpstreamConnect};
+use super::label::{
+    Handshake, LabelledCounter, LabelledGauge, Level, ListenerState, MirrorOutcome, Refusal, UpstreamConnect,
+};
 use super::rules::{Scrape, Served};
 use crate::api::Kind;
+use crate::snapshot::Snapshot;
 use crate::table::stats::RuleStats;
+use crate::translate::Problem;
 
 /// Seconds: from one small Gateway to tens of thousands of routes.
 const CONTROL_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0];
@@ -24,13 +28,13 @@ pub struct Metrics {
     /// Client connections ever accepted.
     pub connections: IntCounter,
     /// Client connections closed before a byte was read.
-    pub connections_refused: Counters<Refusal>,
+    pub connections_refused: LabelledCounter<Refusal>,
     /// TLS handshakes with clients.
-    pub tls_handshakes: Counters<Handshake>,
+    pub tls_handshakes: LabelledCounter<Handshake>,
     /// Copies of requests.
-    pub mirrors: Counters<MirrorOutcome>,
+    pub mirrors: LabelledCounter<MirrorOutcome>,
     /// Connections that tries used.
-    pub upstream_connects: Counters<UpstreamConnect>,
+    pub upstream_connects: LabelledCounter<UpstreamConnect>,
     /// Panics that were caught; each is a bug.
     pub panics: IntCounter,
     /// Access log lines that were not written.
@@ -45,13 +49,13 @@ pub struct Metrics {
     /// Seconds to compile a table.
     pub compile_duration: Histogram,
     /// Objects in the snapshot.
-    pub objects: Gauges<Kind>,
+    pub objects: LabelledGauge<Kind>,
     /// Problems by the kind of their object.
-    pub problems: Gauges<Kind>,
+    pub problems: LabelledGauge<Kind>,
     /// What sources found in what they read.
-    pub findings: Gauges<Level>,
+    pub findings: LabelledGauge<Level>,
     /// Sockets that listeners ask for.
-    pub listeners: Gauges<ListenerState>,
+    pub listeners: LabelledGauge<ListenerState>,
     /// 1 when ready.
     pub ready: IntGauge,
 }
@@ -70,14 +74,18 @@ impl Metrics {
             unrouted: RuleStats::default(),
             connections_open: gauge(r, "paifang_connections_open", "Client connections at this moment.")?,
             connections: counter(r, "paifang_connections_total", "Client connections accepted.")?,
-            connections_refused: Counters::register(
+            connections_refused: LabelledCounter::register(
                 r,
                 "paifang_connections_refused_total",
                 "Client connections closed before a byte was read.",
             )?,
-            tls_handshakes: Counters::register(r, "paifang_tls_handshakes_total", "TLS handshakes with clients.")?,
-            mirrors: Counters::register(r, "paifang_mirror_requests_total", "Copies of requests.")?,
-            upstream_connects: Counters::register(
+            tls_handshakes: LabelledCounter::register(
+                r,
+                "paifang_tls_handshakes_total",
+                "TLS handshakes with clients.",
+            )?,
+            mirrors: LabelledCounter::register(r, "paifang_mirror_requests_total", "Copies of requests.")?,
+            upstream_connects: LabelledCounter::register(
                 r,
                 "paifang_upstream_connects_total",
                 "Connections to endpoints, by where they came from.",
@@ -89,10 +97,14 @@ impl Metrics {
             last_applied: last_applied(r)?,
             translate_duration: histogram(r, "paifang_translate_duration_seconds", "Time to translate a snapshot.")?,
             compile_duration: histogram(r, "paifang_compile_duration_seconds", "Time to compile a table.")?,
-            objects: Gauges::register(r, "paifang_objects", "Objects known, by kind.")?,
-            problems: Gauges::register(r, "paifang_problems", "Problems, by the kind of the object they are in.")?,
-            findings: Gauges::register(r, "paifang_source_findings", "What sources found in what they read.")?,
-            listeners: Gauges::register(r, "paifang_listeners", "Sockets that listeners ask for, by state.")?,
+            objects: LabelledGauge::register(r, "paifang_objects", "Objects known, by kind.")?,
+            problems: LabelledGauge::register(
+                r,
+                "paifang_problems",
+                "Problems, by the kind of the object they are in.",
+            )?,
+            findings: LabelledGauge::register(r, "paifang_source_findings", "What sources found in what they read.")?,
+            listeners: LabelledGauge::register(r, "paifang_listeners", "Sockets that listeners ask for, by state.")?,
             ready: gauge(r, "paifang_ready", "1 when ready to serve, else 0.")?,
             registry,
         })
@@ -101,6 +113,14 @@ impl Metrics {
     /// Says once whose rules and certificates a scrape shows.
     pub fn observe(&self, served: Arc<dyn Served>) {
         let _first = self.served.set(served);
+    }
+
+    /// Notes what a translation began with and what it found wrong.
+    pub fn translated(&self, snapshot: &Snapshot, problems: &[Problem]) {
+        for kind in Kind::ALL {
+            self.objects.set(kind, snapshot.count(kind));
+            self.problems.set(kind, problems.iter().filter(|problem| problem.object.kind == kind).count());
+        }
     }
 
     /// Notes that a table was published now.
@@ -146,3 +166,6 @@ fn histogram(registry: &Registry, name: &str, help: &str) -> prometheus::Result<
     let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(CONTROL_BUCKETS.to_vec()))?;
     registry.register(Box::new(histogram.clone())).map(|()| histogram)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,17 +11,18 @@ use prometheus::{Registry, TextEncoder};
 use smallvec::SmallVec;
 
 use super::process;
+use crate::api::ObjectKey;
 use crate::ir::Certificate;
+use crate::table::Rule;
 use crate::table::stats::{BUCKETS_US, RuleStats};
-use crate::table::{Listener, Rule};
 
 /// What is served at this moment, as far as metrics show it. May visit the same thing twice.
 pub trait Served: Send + Sync {
     /// Visits every rule.
     fn rules(&self, visit: &mut dyn FnMut(&Rule));
 
-    /// Visits every certificate of every listener.
-    fn certificates(&self, visit: &mut dyn FnMut(&Listener, &Certificate));
+    /// Visits every certificate of every listener: Gateway, listener's name, certificate.
+    fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate));
 }
 
 /// Bytes after which a piece is handed out.
@@ -188,12 +189,12 @@ fn write_certificates(served: Option<&dyn Served>, out: &mut String) {
     header(name, "gauge", "Last second a listener's certificate is valid, since 1970.", out);
     let mut lines: BTreeMap<String, i64> = BTreeMap::new();
     if let Some(served) = served {
-        served.certificates(&mut |listener, certificate| {
+        served.certificates(&mut |gateway, listener, certificate| {
             let mut labels = String::with_capacity(128);
             for (name, value) in [
-                ("gateway_namespace", &listener.gateway.namespace),
-                ("gateway", &listener.gateway.name),
-                ("listener", &listener.name),
+                ("gateway_namespace", &*gateway.namespace),
+                ("gateway", &gateway.name),
+                ("listener", listener),
                 ("secret_namespace", &certificate.secret.namespace),
                 ("secret", &certificate.secret.name),
             ] {
