@@ -1,1 +1,71 @@
-//! (stub)
+//! The admin server: liveness, readiness, metrics and views of what is served.
+//!
+//! It runs on the control runtime, never on the threads that serve requests, and only answers
+//! `GET`. It has no authentication and belongs on loopback or a cluster-internal network; nothing
+//! it shows is secret.
+
+mod answer;
+mod readiness;
+mod server;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::telemetry::Metrics;
+
+pub use readiness::{Readiness, State};
+pub use server::serve;
+
+/// What the admin server shows.
+pub struct Admin {
+    /// For `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// For `/readyz`.
+    pub readiness: Readiness,
+    /// Further pages, listed at `/`.
+    pub pages: Vec<Page>,
+}
+
+/// A page that is made anew for every request, off the async threads.
+pub struct Page {
+    /// Its path, as `/config_dump`.
+    pub path: &'static str,
+    /// What it shows, in a few words.
+    pub title: &'static str,
+    /// Makes it.
+    pub render: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
+}
+
+/// Why the admin server could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Another program has the address.
+    #[error("the admin address {0} is taken: stop the program that has it, or choose another with --admin")]
+    InUse(SocketAddr),
+    /// Usually a port below 1024.
+    #[error("the admin address {0} may not be bound: choose a port from 1024 on with --admin, or grant the right")]
+    Denied(SocketAddr),
+    /// Not one of this machine's addresses.
+    #[error("the admin address {0} is not one of this machine's: choose another with --admin")]
+    NoSuchAddress(SocketAddr),
+    /// Anything else.
+    #[error("the admin address {0} cannot be bound: {1}")]
+    Other(SocketAddr, std::io::Error),
+}
+
+/// Binds the admin address; port 0 lets the system choose one.
+///
+/// # Errors
+/// When it cannot be bound; the message says what to do.
+pub fn bind(address: SocketAddr) -> Result<std::net::TcpListener, BindError> {
+    use std::io::ErrorKind;
+    std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => BindError::InUse(address),
+        ErrorKind::PermissionDenied => BindError::Denied(address),
+        ErrorKind::AddrNotAvailable => BindError::NoSuchAddress(address),
+        _ => BindError::Other(address, error),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,117 @@
-//! (stub)
+//! The command line: a contract, and a teacher.
+
+mod check;
+mod demo;
+mod echo;
+mod run;
+mod statuses;
+
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The shared edge gateway for Kubernetes: many teams behind one front door.
+///
+/// Serves Gateway API manifests. Try it with the folder that comes with the source:
+///
+///   paifang run --manifests conf/quickstart
+///
+/// Everything a process can be told is in conf/paifang.yaml.
+#[derive(Debug, Parser)]
+#[command(name = "paifang", version, max_term_width = 100, verbatim_doc_comment)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve what a folder of Kubernetes manifests describes, and follow its changes.
+    ///
+    /// Every *.yaml, *.yml and *.json file below the folder is read. Edit one while it runs: the
+    /// change is live at once and no request fails. A file that cannot be read keeps its last good
+    /// content. GET /readyz on the admin address says when requests are served.
+    Run(Run),
+    /// Say what a folder of manifests means: the statuses a cluster would show, and every problem
+    /// with file, line, reason and remedy. Exits with 1 when something is wrong.
+    Check(Check),
+    /// Run a small backend that answers every request with a description of it.
+    Echo(Echo),
+    /// Print the version.
+    Version,
+}
+
+/// Arguments of `paifang run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Folder of manifests.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) manifests: PathBuf,
+    /// Settings of the process; without it every setting has its default.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address that listeners are bound on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) bind: Option<IpAddr>,
+    /// Where metrics, readiness and the configuration dump are served [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Threads that serve requests [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Arguments of `paifang check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Folder of manifests.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// For programs: statuses, problems and findings as one JSON object.
+    Json,
+}
+
+/// Arguments of `paifang echo`.
+#[derive(Debug, Args)]
+pub(crate) struct Echo {
+    /// Where to listen; may be given several times, or with commas.
+    #[arg(long, value_name = "ADDR:PORT", value_delimiter = ',', default_value = "127.0.0.1:9001")]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// What it calls itself.
+    #[arg(long, value_name = "NAME", default_value = "echo")]
+    pub(crate) name: String,
+}
+
+/// Runs the program. 0: all is well, 1: something is wrong with the input, 2: the call is wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Echo(arguments) => echo::echo(&arguments),
+        Command::Version => version(),
+    };
+    done.unwrap_or_else(|error| {
+        // standard error may be closed; there is nothing better to do then
+        let _ = writeln!(std::io::stderr(), "paifang: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn version() -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stdout(), "paifang {}", env!("CARGO_PKG_VERSION"))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,1 +1,9 @@
-//! (stub)
+//! The control loop: snapshot → translate → compile → publish → sockets → statuses.
+//!
+//! Runs on a thread of its own, so that a large change never takes a worker from requests.
+
+mod edge;
+mod pass;
+
+pub use edge::Edge;
+pub use pass::View;

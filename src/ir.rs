@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod filter;
 pub mod hostname;
 pub mod listener;
+pub mod pattern;
 pub mod route;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use backend::{Backend, BackendKey, BackendProtocol, InvalidBackend, Target, 
 pub use certificate::Certificate;
 pub use filter::{Cors, Filters, HeaderEdit, Mirror, PathModifier, Redirect, Rewrite};
 pub use hostname::Hostname;
+pub use pattern::Pattern;
 pub use listener::{Attached, Listener, ListenerProtocol};
 pub use route::{Match, PathMatch, Retry, Route, RouteId, Rule, Timeouts, ValueMatch, ValuePattern};
 

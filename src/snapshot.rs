@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
@@ -42,6 +43,13 @@ macro_rules! kinds {
             pub fn reference(&self) -> ObjectRef {
                 match self {
                     $(Self::$kind(object) => ObjectRef::new(Kind::$kind, ObjectKey::of(&object.metadata)),)+
+                }
+            }
+
+            /// Its metadata, to be changed by the source that owns it; copies a shared object.
+            pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                match self {
+                    $(Self::$kind(object) => &mut Arc::make_mut(object).metadata,)+
                 }
             }
 

@@ -1,5 +1,17 @@
 //! Where objects come from. Every source feeds the same [`Store`].
 
+mod admit;
+mod defaults;
+mod endpoints;
+pub mod finding;
+pub mod folder;
+mod manifest;
+mod schema;
+mod validate;
+mod yaml;
+
+pub use finding::{Finding, Level};
+
 use crate::api::ObjectRef;
 use crate::snapshot::{Object, Snapshot};
 
@@ -21,6 +33,12 @@ pub struct Location {
     pub line: usize,
     /// Column.
     pub column: usize,
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
 }
 
 /// The route store: the one place sources write to and the controller reads from.

@@ -3,12 +3,19 @@
 //! Immutable. A lookup borrows its keys, takes no lock and allocates nothing; it is not linear
 //! in the number of hosts, routes or rules. [`Table::compile`] reuses every part of the previous
 //! table whose source has not changed, and carries over each backend's cell, so that endpoints,
-//! balancing state and counters survive.
+//! balancing state and counters survive. [`oracle`] says the same slowly: both always agree.
 
 pub mod action;
 pub mod backend;
+mod bucket;
 mod compile;
+//DUMP
 pub mod host;
+mod hostmap;
+mod matcher;
+pub mod oracle;
+pub mod path;
+mod query;
 pub mod stats;
 
 use std::collections::HashMap;
@@ -19,7 +26,8 @@ use http::HeaderMap;
 
 pub use action::{Action, Rule};
 pub use backend::BackendCell;
-pub use host::{HostTable, Listener, Port};
+pub use host::{Listener, Port};
+pub use path::HostTable;
 
 use crate::ir::BackendKey;
 use crate::snapshot::Socket;
@@ -36,6 +44,22 @@ pub struct Table {
     pub ports: Map<Socket, Arc<Port>>,
     /// The cell of every backend.
     pub backends: Map<BackendKey, Arc<BackendCell>>,
+    /// Every listener once, in the order of the IR; one may serve several sockets.
+    pub listeners: Box<[Arc<Listener>]>,
+}
+
+impl Table {
+    /// What a socket serves.
+    #[must_use]
+    pub fn port(&self, socket: &Socket) -> Option<&Arc<Port>> {
+        self.ports.get(socket)
+    }
+
+    /// Every rule of every listener and hostname, in no order.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        let hosts = self.listeners.iter().flat_map(|listener| listener.hosts.values());
+        hosts.flat_map(|host| &host.sources).flat_map(|source| &source.rules)
+    }
 }
 
 /// What a lookup looks at. All borrowed from the request.
@@ -59,5 +83,7 @@ pub struct Hit<'t> {
     /// The winning rule.
     pub rule: &'t Arc<Rule>,
     /// Length of the matched path prefix in bytes (for `ReplacePrefixMatch`), if a prefix matched.
+    /// The prefix counts without its trailing slash, so `/` counts 0 and what follows is empty or
+    /// begins with `/`.
     pub prefix: Option<usize>,
 }

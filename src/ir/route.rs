@@ -64,7 +64,8 @@ pub struct Rule {
     /// Time limits.
     #[serde(skip_serializing_if = "Timeouts::is_empty")]
     pub timeouts: Timeouts,
-    /// Retries; absent means none.
+    /// Retries; absent leaves them to the gateway, which then only tries another endpoint when no
+    /// connection could be made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
 }
@@ -146,7 +147,7 @@ fn millis<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S
 /// Retries of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Retry {
-    /// Tries after the first; never 0.
+    /// Tries after the first; with 0 nothing is ever tried again.
     pub attempts: u32,
     /// Status codes that are tried again, sorted.
     #[serde(skip_serializing_if = "Vec::is_empty")]

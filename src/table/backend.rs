@@ -1,6 +1,7 @@
 //! Backends at run time: a cell of endpoints, swapped alone, and the choice among them.
 
 use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -28,6 +29,8 @@ pub struct BackendCell {
     pub key: BackendKey,
     /// How it is used.
     pub settings: Backend,
+    /// Keeps its connections apart from those of other backends at the same address.
+    pub group: u64,
     endpoints: ArcSwap<Endpoints>,
     turn: AtomicUsize,
 }
@@ -77,7 +80,8 @@ impl BackendCell {
     /// A cell without endpoints.
     #[must_use]
     pub fn new(key: BackendKey, settings: Backend) -> Self {
-        Self { key, settings, endpoints: ArcSwap::default(), turn: AtomicUsize::new(0) }
+        let group = foldhash::fast::FixedState::default().hash_one(&key);
+        Self { key, settings, group, endpoints: ArcSwap::default(), turn: AtomicUsize::new(0) }
     }
 
     /// Swaps the endpoints. Addresses that stay keep their counts; says whether anything changed.
@@ -96,6 +100,12 @@ impl BackendCell {
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.endpoints.load().list.iter().map(|endpoint| endpoint.address).collect()
+    }
+
+    /// Whether there is an endpoint that is not among those tried.
+    #[must_use]
+    pub fn has_other_than(&self, tried: &[SocketAddr]) -> bool {
+        self.endpoints.load().list.iter().any(|endpoint| !tried.contains(&endpoint.address))
     }
 
     /// Chooses an endpoint and counts the request on it, avoiding those in `tried` while others are

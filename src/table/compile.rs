@@ -1,12 +1,130 @@
-//! From the IR to a table.
+//! From the IR to a table, reusing what has not changed.
+//!
+//! ```text
+//! Table ─ Port ─ Listener ─ HostTable ─ Source ─ CompiledRoute (actions, conditions)
+//!                                          └──── Rule (identity, counters)
+//! ```
+//! Each level is shared with the previous table when what it was compiled from is equal. Equality
+//! is found by pointer first, so an unchanged route costs a comparison and no more.
 
-use super::Table;
-use crate::ir::Ir;
+mod diff;
+mod filter;
+mod host;
+mod listener;
+mod precedence;
+mod route;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+pub(crate) use host::Source;
+pub(crate) use route::CompiledRoute;
+
+use super::hostmap::HostMap;
+use super::{BackendCell, Listener, Map, Port, Table};
+use crate::ir::{Backend, BackendKey, Ir, Pattern, Route, Target};
+use crate::snapshot::Socket;
 
 impl Table {
     /// Compiles the IR, reusing what it can of the table before.
     #[must_use]
-    pub fn compile(_ir: &Ir, _previous: Option<&Self>) -> Self {
-        Self::default()
+    pub fn compile(ir: &Ir, previous: Option<&Self>) -> Self {
+        let empty = Self::default();
+        let previous = previous.unwrap_or(&empty);
+        let (backends, changed) = carry_cells(&ir.backends, &previous.backends);
+        let mut compiler = Compiler::new(&backends, changed);
+        let listeners = compiler.listeners(&ir.listeners, &previous.listeners);
+        let ports = ports(&listeners, &previous.ports);
+        Self { generation: previous.generation + 1, ports, backends, listeners }
     }
+}
+
+/// What compiling one table needs and remembers.
+struct Compiler<'a> {
+    cells: &'a Map<BackendKey, Arc<BackendCell>>,
+    /// Backends whose cell is not the one the previous table had.
+    changed: HashSet<BackendKey, RandomState>,
+    /// By address of the route, which the IR keeps alive: shared by listeners and hostnames.
+    routes: Map<*const Route, Arc<CompiledRoute>>,
+    /// By text: many routes write the same expression.
+    patterns: Map<&'a str, Option<Arc<Pattern>>>,
+    /// Labels of rules without a name.
+    positions: Vec<Arc<str>>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(cells: &'a Map<BackendKey, Arc<BackendCell>>, changed: HashSet<BackendKey, RandomState>) -> Self {
+        Self { cells, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
+    }
+
+    /// Whether what was compiled from one route serves another: equal, and with the same cells.
+    fn is_same(&self, old: &Arc<Route>, new: &Arc<Route>) -> bool {
+        old == new && (self.changed.is_empty() || !self.names_changed_backend(new))
+    }
+
+    fn names_changed_backend(&self, route: &Route) -> bool {
+        let changed = |target: &Target| matches!(target, Target::Backend(key) if self.changed.contains(key));
+        route.rules.iter().any(|rule| {
+            let filters = std::iter::once(&rule.filters).chain(rule.backends.iter().map(|backend| &backend.filters));
+            rule.backends.iter().any(|backend| changed(&backend.target))
+                || filters.flat_map(|filters| &filters.mirrors).any(|mirror| changed(&mirror.target))
+        })
+    }
+
+    /// The label of a rule: its name, or its position.
+    fn label(&mut self, name: Option<&Arc<str>>, position: usize) -> Arc<str> {
+        while self.positions.len() <= position {
+            self.positions.push(self.positions.len().to_string().into());
+        }
+        name.or_else(|| self.positions.get(position)).map_or_else(|| "".into(), Arc::clone)
+    }
+}
+
+/// The cells of all backends, and the keys whose cell is new or gone.
+fn carry_cells(
+    backends: &BTreeMap<BackendKey, Backend>,
+    previous: &Map<BackendKey, Arc<BackendCell>>,
+) -> (Map<BackendKey, Arc<BackendCell>>, HashSet<BackendKey, RandomState>) {
+    let mut cells = Map::with_capacity_and_hasher(backends.len(), RandomState::default());
+    let mut changed: HashSet<_, _> = HashSet::default();
+    for (key, settings) in backends {
+        let cell = match previous.get(key).filter(|cell| cell.settings == *settings) {
+            Some(cell) => Arc::clone(cell),
+            None => {
+                changed.insert(key.clone());
+                Arc::new(BackendCell::new(key.clone(), settings.clone()))
+            }
+        };
+        cells.insert(key.clone(), cell);
+    }
+    changed.extend(previous.keys().filter(|key| !backends.contains_key(*key)).cloned());
+    (cells, changed)
+}
+
+fn ports(listeners: &[Arc<Listener>], previous: &Map<Socket, Arc<Port>>) -> Map<Socket, Arc<Port>> {
+    let mut by_socket: BTreeMap<Socket, Vec<Arc<Listener>>> = BTreeMap::new();
+    for listener in listeners {
+        for socket in &listener.source.sockets {
+            by_socket.entry(*socket).or_default().push(Arc::clone(listener));
+        }
+    }
+    let port = |(socket, listeners): (Socket, Vec<Arc<Listener>>)| {
+        let same = |port: &&Arc<Port>| {
+            port.listeners.len() == listeners.len()
+                && port.listeners.iter().zip(&listeners).all(|(a, b)| Arc::ptr_eq(a, b))
+        };
+        let port = previous.get(&socket).filter(same).cloned();
+        port.or_else(|| new_port(socket, listeners)).map(|port| (socket, port))
+    };
+    by_socket.into_iter().filter_map(port).collect()
+}
+
+fn new_port(socket: Socket, listeners: Vec<Arc<Listener>>) -> Option<Arc<Port>> {
+    let protocol = listeners.first()?.protocol;
+    let mut by_host = HostMap::default();
+    // in reverse: of two listeners with one hostname the first serves
+    by_host.update(listeners.iter().rev().map(|listener| (listener.hostname.clone(), Some(Arc::clone(listener)))));
+    Some(Arc::new(Port { socket, protocol, listeners: listeners.into(), by_host }))
 }

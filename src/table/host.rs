@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::hostmap::HostMap;
+use super::matcher::Lookup;
+use super::path::HostTable;
 use super::{Hit, Query};
 use crate::api::ObjectKey;
-use crate::ir::{Certificate, Hostname, ListenerProtocol};
+use crate::ir::{self, Certificate, Hostname, ListenerProtocol};
 use crate::snapshot::Socket;
 
 /// What one socket serves: listeners of one Gateway that share address and port.
@@ -16,6 +19,7 @@ pub struct Port {
     pub protocol: ListenerProtocol,
     /// The listeners.
     pub listeners: Box<[Arc<Listener>]>,
+    pub(crate) by_host: HostMap<Arc<Listener>>,
 }
 
 /// A listener and the index of its rules.
@@ -33,26 +37,34 @@ pub struct Listener {
     pub hostname: Option<Hostname>,
     /// Certificates, for HTTPS.
     pub certificates: Vec<Arc<Certificate>>,
+    /// What it was compiled from.
+    pub(crate) source: Arc<ir::Listener>,
+    /// Its rules, by hostname as the routes write it.
+    pub(crate) hosts: Arc<HostMap<Arc<HostTable>>>,
 }
-
-/// The rules of one hostname pattern.
-#[derive(Debug)]
-pub struct HostTable {}
 
 impl Port {
     /// The listener with the most specific hostname for a host: exact, then the longest
     /// wildcard, then none.
     #[must_use]
-    pub fn listener(&self, _host: &str) -> Option<&Arc<Listener>> {
-        None
+    pub fn listener(&self, host: &str) -> Option<&Arc<Listener>> {
+        self.by_host.covering(host).next()
     }
 }
 
 impl Listener {
     /// The rule that wins a request, by the order of the Gateway API: best hostname as written,
     /// then path, method, headers, query, age, name, position; the first full match wins.
+    ///
+    /// Allocates nothing, except for regular expressions over several fields of one header
+    /// (beyond 512 bytes) or over an encoded query value (beyond 256 bytes).
     #[must_use]
-    pub fn find(&self, _query: &Query<'_>) -> Option<Hit<'_>> {
-        None
+    pub fn find(&self, query: &Query<'_>) -> Option<Hit<'_>> {
+        find(&self.hosts, query)
     }
+}
+
+fn find<'t>(hosts: &'t HostMap<Arc<HostTable>>, query: &Query<'_>) -> Option<Hit<'t>> {
+    let lookup = Lookup::new(query);
+    hosts.covering(query.host).find_map(|table| table.find(&lookup))
 }

@@ -1,0 +1,144 @@
+//! A whole edge in one value: data plane, control loop, and the handles to both.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::pass::{Pass, View};
+use crate::config::Config;
+use crate::proxy::{Routes, Server};
+use crate::snapshot::Socket;
+use crate::source::{State, Store};
+use crate::telemetry::{AccessLog, Metrics};
+
+/// Changes that come in a burst are taken together: the loop waits for this long a pause.
+const QUIET: Duration = Duration::from_millis(2);
+/// Sockets that could not be bound are tried again after this.
+const BIND_AGAIN: Duration = Duration::from_secs(2);
+
+/// A running edge. Ends when dropped; [`Edge::shutdown`] lets requests finish first.
+pub struct Edge {
+    view: watch::Receiver<View>,
+    metrics: Arc<Metrics>,
+    routes: Arc<Routes>,
+    stop: Option<oneshot::Sender<Stop>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+type Stop = oneshot::Sender<bool>;
+
+impl Edge {
+    /// Starts serving what the store holds.
+    ///
+    /// # Errors
+    /// When threads or metrics cannot be set up.
+    pub fn start(config: Config, store: &Store, access_log: AccessLog, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+        let (config, routes) = (Arc::new(config), Arc::new(Routes::default()));
+        let server = Server::start(Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics), access_log)?;
+        metrics.observe(Arc::clone(&routes) as Arc<_>);
+        let pass = Pass::new(config, Arc::clone(&metrics), Arc::clone(&routes), server);
+        let (view_sender, view) = watch::channel(View::default());
+        let (stop, stopped) = oneshot::channel();
+        let state = store.subscribe();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
+            runtime.block_on(control(pass, state, view_sender, stopped));
+        })?;
+        Ok(Self { view, metrics, routes, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// What is served and said now; the receiver sees every change.
+    #[must_use]
+    pub fn view(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    /// The metrics.
+    #[must_use]
+    pub const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What requests are looked up in.
+    #[must_use]
+    pub const fn routes(&self) -> &Arc<Routes> {
+        &self.routes
+    }
+
+    /// Waits until a version of the store is served; `false` if the edge ended before.
+    pub async fn settled(&self, version: u64) -> bool {
+        self.view.clone().wait_for(|view| view.version >= version).await.is_ok()
+    }
+
+    /// Where a socket is really bound.
+    #[must_use]
+    pub fn address(&self, socket: Socket) -> Option<SocketAddr> {
+        self.view.borrow().addresses.get(&socket).copied()
+    }
+
+    /// Closes the sockets and lets requests finish, at most for the drain timeout; says whether all
+    /// did.
+    pub async fn shutdown(mut self) -> bool {
+        let (done, drained) = oneshot::channel();
+        let asked = self.stop.take().is_some_and(|stop| stop.send(done).is_ok());
+        asked && drained.await.unwrap_or(false)
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        // dropping the sender ends the loop; its thread then ends the data plane
+        self.stop = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the control loop panicked");
+        }
+    }
+}
+
+/// The loop.
+async fn control(
+    mut pass: Pass,
+    mut state: watch::Receiver<State>,
+    view: watch::Sender<View>,
+    mut stop: oneshot::Receiver<Stop>,
+) {
+    state.mark_changed();
+    loop {
+        let again = pass.server.any_failed();
+        tokio::select! {
+            changed = state.changed() => match changed {
+                Ok(()) => settle(&mut state).await,
+                // the source is gone: what was published stays
+                Err(_) => match (&mut stop).await {
+                    Ok(done) => return finish(pass, done).await,
+                    Err(_) => return,
+                },
+            },
+            () = tokio::time::sleep(BIND_AGAIN), if again => {}
+            asked = &mut stop => match asked {
+                Ok(done) => return finish(pass, done).await,
+                Err(_) => return,
+            },
+        }
+        let current = state.borrow_and_update().clone();
+        if current.synced {
+            view.send_replace(pass.run(&current));
+        }
+    }
+}
+
+/// Waits for a pause in a burst of changes, but not for long.
+async fn settle(state: &mut watch::Receiver<State>) {
+    let burst = async { while let Ok(Ok(())) = tokio::time::timeout(QUIET, state.changed()).await {} };
+    let _ = tokio::time::timeout(20 * QUIET, burst).await;
+}
+
+async fn finish(mut pass: Pass, done: Stop) {
+    let drained = pass.server.drain().await;
+    // whoever asked may be gone
+    let _ = done.send(drained);
+}

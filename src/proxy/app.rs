@@ -1,0 +1,176 @@
+//! What all sockets share, and what one socket's connections need.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+use tokio::sync::Notify;
+
+use super::Proxy;
+use super::context::Connection;
+use super::tls::{TlsListener, TlsListeners};
+use crate::config::Config;
+use crate::ir::{Certificate, ListenerProtocol};
+use crate::snapshot::Socket;
+use crate::table::{Listener, Rule, Table};
+use crate::telemetry::{Metrics, Served};
+
+/// One published generation: the table and what belongs to it.
+#[derive(Debug, Default)]
+pub struct Generation {
+    /// What requests are looked up in.
+    pub table: Arc<Table>,
+    pub(crate) tls: TlsListeners,
+}
+
+/// The one root that requests read. Only the controller publishes.
+#[derive(Debug, Default)]
+pub struct Routes(ArcSwap<Generation>);
+
+impl Routes {
+    /// Replaces the generation; requests under way keep theirs.
+    pub fn publish(&self, table: Arc<Table>) {
+        let tls = TlsListeners::build(&table, &self.0.load().tls);
+        self.0.store(Arc::new(Generation { table, tls }));
+    }
+
+    /// The current generation. The guard must not be held across an await.
+    pub fn load(&self) -> arc_swap::Guard<Arc<Generation>> {
+        self.0.load()
+    }
+
+    /// The current table, to keep.
+    #[must_use]
+    pub fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.0.load().table)
+    }
+}
+
+/// What all sockets share.
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) proxy: Arc<HttpProxy<Proxy>>,
+    pub(crate) connections: Connections,
+    options: HttpServerOptions,
+    http2: H2Options,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Arc<Config>, metrics: Arc<Metrics>, routes: Arc<Routes>, proxy: HttpProxy<Proxy>) -> Self {
+        let limits = &config.downstream.http2;
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(limits.idle_timeout);
+        let mut http2 = default_h2_options();
+        http2
+            .max_concurrent_streams(limits.max_concurrent_streams)
+            .initial_window_size(limits.stream_window)
+            .initial_connection_window_size(limits.connection_window)
+            .max_header_list_size(u32::try_from(config.downstream.max_header_bytes).unwrap_or(u32::MAX));
+        let connections = Connections::default();
+        Self { config, metrics, routes, proxy: Arc::new(proxy), connections, options, http2 }
+    }
+}
+
+/// Counts open connections, and tells when the last one ends.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    open: AtomicUsize,
+    none: Notify,
+}
+
+impl Connections {
+    /// Counts a connection in, unless there are as many as may be.
+    pub(crate) fn enter(&self, most: usize) -> bool {
+        self.open.fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| (open < most).then_some(open + 1)).is_ok()
+    }
+
+    /// Counts a connection out.
+    pub(crate) fn leave(&self) {
+        if self.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.none.notify_waiters();
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Waits until there are none.
+    pub(crate) async fn wait_for_none(&self) {
+        loop {
+            let none = self.none.notified();
+            tokio::pin!(none);
+            none.as_mut().enable();
+            if self.open() == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+}
+
+/// What the connections of one socket need.
+pub(crate) struct SocketApp {
+    pub(crate) edge: Arc<Shared>,
+    pub(crate) socket: Socket,
+    pub(crate) local: SocketAddr,
+    pub(crate) plain: Connection,
+}
+
+impl SocketApp {
+    /// What the current table says is spoken on this socket.
+    pub(crate) fn protocol(&self) -> Option<ListenerProtocol> {
+        self.edge.routes.load().table.ports.get(&self.socket).map(|port| port.protocol)
+    }
+
+    /// The TLS side of the listener that serves a server name.
+    pub(crate) fn tls_listener(&self, name: &str) -> Option<Arc<TlsListener>> {
+        let generation = self.edge.routes.load();
+        let listener = generation.table.ports.get(&self.socket)?.listener(name)?;
+        generation.tls.get(self.socket, listener).cloned()
+    }
+}
+
+/// HTTP/2 goes through Pingora's own accept loop, with our limits.
+#[async_trait]
+impl HttpServerApp for SocketApp {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        self.edge.proxy.process_new_http(session, shutdown).await
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.edge.options)
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        Some(self.edge.http2.clone())
+    }
+}
+
+impl Served for Routes {
+    fn rules(&self, visit: &mut dyn FnMut(&Rule)) {
+        self.table().rules().for_each(|rule| visit(rule));
+    }
+
+    fn certificates(&self, visit: &mut dyn FnMut(&Listener, &Certificate)) {
+        for listener in self.table().ports.values().flat_map(|port| port.listeners.iter()) {
+            for certificate in &listener.certificates {
+                visit(listener, certificate);
+            }
+        }
+    }
+}

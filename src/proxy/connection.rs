@@ -1,0 +1,235 @@
+//! One client connection, from accept to close: handshake, protocol, requests, deadlines.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::protocols::http::ServerSession;
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::tls::SslDigest;
+use pingora_timeout::timeout;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::app::SocketApp;
+use super::head::{self, Body, Head, Refusal};
+use super::stream::{Boundary, Digests, EdgeStream, Transport};
+use crate::ir::ListenerProtocol;
+use crate::telemetry::Reason;
+use crate::telemetry::label::Handshake;
+
+/// The connection preface of HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long the rest of a refused request is read, so that the refusal is not lost to a reset.
+const LINGER: Duration = Duration::from_secs(1);
+/// How much of it.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// Serves one accepted connection until it ends.
+pub(super) async fn serve(app: Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    // small answers must not wait for more (Nagle); a failure costs latency, nothing else
+    let _ = tcp.set_nodelay(true);
+    match app.protocol() {
+        Some(ListenerProtocol::Http) => {
+            let digests = Digests::new(&tcp, peer, app.local, app.plain.digest());
+            let fd = tcp.as_raw_fd();
+            converse(&app, Box::new(EdgeStream::new(tcp, fd, digests)), stop).await;
+        }
+        Some(ListenerProtocol::Https) => serve_tls(app, tcp, peer, stop).await,
+        // the table no longer knows the socket: it is about to be closed
+        None => {}
+    }
+}
+
+async fn serve_tls(app: Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    let limit = app.edge.config.downstream.handshake_timeout;
+    let (outcome, accepted) = match timeout(limit, handshake(&app, tcp, peer)).await {
+        Err(_) => (Handshake::Timeout, None),
+        Ok(Err(outcome)) => (outcome, None),
+        Ok(Ok(stream)) => (Handshake::Ok, Some(stream)),
+    };
+    app.edge.metrics.tls_handshakes.inc(outcome);
+    let Some(mut stream) = accepted else { return };
+    if stream.is_http2() {
+        speak_http2(&app, stream, stop).await;
+    } else {
+        stream.set_boundary(Boundary::Open);
+        speak_http1(&app, stream, stop).await;
+    }
+}
+
+type Tls = Box<EdgeStream<TlsStream<TcpStream>>>;
+
+/// Chooses the listener by server name, then finishes the handshake with its configuration.
+///
+/// A name that no listener serves ends in a plain close without an alert (Gateway API: unmatched
+/// server names are refused).
+async fn handshake(app: &Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr) -> Result<Tls, Handshake> {
+    let digests = Digests::new(&tcp, peer, app.local, app.plain.digest());
+    let fd = tcp.as_raw_fd();
+    let start =
+        LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await.map_err(|_| Handshake::Failed)?;
+    let name = start.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
+    let chosen = app.tls_listener(name.trim_end_matches('.')).ok_or(Handshake::NoCertificate)?;
+    let tls = start.into_stream(Arc::clone(&chosen.config)).await.map_err(|_| Handshake::Failed)?;
+    let (_, session) = tls.get_ref();
+    let http2 = session.alpn_protocol() == Some(b"h2");
+    let digests = Digests { context: chosen.connection.digest(), tls: Some(describe(session)), ..digests };
+    let mut stream = EdgeStream::new(tls, fd, digests);
+    if http2 {
+        stream.set_http2();
+    }
+    Ok(Box::new(stream))
+}
+
+fn describe(session: &rustls::ServerConnection) -> Arc<SslDigest> {
+    let version = match session.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "",
+    };
+    Arc::new(SslDigest::new("", version, None, None, Vec::new()))
+}
+
+/// Finds out which HTTP a plain connection speaks, then speaks it.
+async fn converse<T: Transport>(app: &Arc<SocketApp>, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
+    let limit = app.edge.config.downstream.header_timeout;
+    let preface = timeout(limit, async {
+        loop {
+            let ahead = stream.ahead();
+            if ahead.len() >= PREFACE.len() || !PREFACE.starts_with(ahead) {
+                return ahead.starts_with(PREFACE);
+            }
+            if !matches!(stream.fill().await, Ok(true)) {
+                return false;
+            }
+        }
+    });
+    match preface.await {
+        Ok(true) => {
+            stream.set_http2();
+            speak_http2(app, stream, stop).await;
+        }
+        Ok(false) => speak_http1(app, stream, stop).await,
+        // a client that opens a connection and says nothing
+        Err(_) => {}
+    }
+}
+
+async fn speak_http2<T: Transport>(app: &Arc<SocketApp>, stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
+    let stream: Stream = stream;
+    app.process_new(stream, &stop).await;
+}
+
+/// The life of an HTTP/1 connection: wait, look at the head, hand over, again.
+async fn speak_http1<T: Transport>(
+    app: &Arc<SocketApp>,
+    mut stream: Box<EdgeStream<T>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let limits = &app.edge.config.downstream;
+    for served in 1..=limits.requests_per_connection {
+        let (length, body) = match next_head(app, &mut stream, &mut stop).await {
+            Next::Request(length, body) => (length, body),
+            Next::Refused(refusal) => return refuse(app, stream, refusal).await,
+            Next::End => return,
+        };
+        stream.set_boundary(match body {
+            Body::Length(bytes) => Boundary::After(bytes.saturating_add(length as u64)),
+            Body::Open => Boundary::Open,
+        });
+        let mut session = ServerSession::new_http1(stream);
+        session.set_read_timeout(Some(limits.body_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
+        session.set_total_drain_timeout(Some(limits.body_timeout));
+        let last = served == limits.requests_per_connection || *stop.borrow();
+        session.set_keepalive_reuses_remaining(Some(u32::from(!last)));
+        let Some(reused) = app.edge.proxy.process_new_http(session, &stop).await else { return };
+        let Ok(returned) = reused.consume().0.into_any().downcast::<EdgeStream<T>>() else { return };
+        stream = returned;
+    }
+}
+
+enum Next {
+    Request(usize, Body),
+    Refused(Refusal),
+    End,
+}
+
+/// Waits for the next request and looks at its head. An idle connection ends when its listener
+/// does; the deadlines end slow and silent clients.
+async fn next_head<T: Transport>(
+    app: &SocketApp,
+    stream: &mut EdgeStream<T>,
+    stop: &mut watch::Receiver<bool>,
+) -> Next {
+    let limits = &app.edge.config.downstream;
+    stream.set_boundary(Boundary::Open);
+    if stream.ahead().is_empty() {
+        let filled = tokio::select! {
+            filled = timeout(limits.idle_timeout, stream.fill()) => filled,
+            _ = stop.wait_for(|stop| *stop) => return Next::End,
+        };
+        if !matches!(filled, Ok(Ok(true))) {
+            return Next::End;
+        }
+    }
+    // an empty line before a request line is left over from a sloppy client (RFC 9112 §2.2)
+    stream.skip_empty_line();
+    match head::inspect(stream.ahead(), 0, limits) {
+        Head::Complete { length, body } => Next::Request(length, body),
+        Head::Refused(refusal) => Next::Refused(refusal),
+        Head::Partial => match timeout(limits.header_timeout, rest_of_head(app, stream)).await {
+            Ok(next) => next,
+            Err(_) => Next::Refused(SLOW),
+        },
+    }
+}
+
+const SLOW: Refusal =
+    Refusal { status: 408, reason: Reason::ClientTimeout, message: "the request header took too long" };
+
+async fn rest_of_head<T: Transport>(app: &SocketApp, stream: &mut EdgeStream<T>) -> Next {
+    loop {
+        let searched = stream.ahead().len();
+        if !matches!(stream.fill().await, Ok(true)) {
+            return Next::End;
+        }
+        stream.skip_empty_line();
+        match head::inspect(stream.ahead(), searched.min(stream.ahead().len()), &app.edge.config.downstream) {
+            Head::Complete { length, body } => return Next::Request(length, body),
+            Head::Refused(refusal) => return Next::Refused(refusal),
+            Head::Partial => {}
+        }
+    }
+}
+
+/// Answers a head that Pingora must not see, then closes without losing the answer.
+async fn refuse<T: Transport>(app: &SocketApp, mut stream: Box<EdgeStream<T>>, refusal: Refusal) {
+    let counters = app.edge.metrics.unrouted.counters();
+    counters.finish(refusal.status, refusal.reason.as_str(), Duration::ZERO);
+    let _ = timeout(LINGER, async {
+        let (head, body) = super::respond::raw(refusal.status, refusal.message);
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(body.as_bytes()).await?;
+        stream.shutdown().await?;
+        // closing with unread bytes resets the connection and may take the answer with it
+        stream.set_boundary(Boundary::Open);
+        let mut rest = [0; 1024];
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            match stream.read(&mut rest).await? {
+                0 => break,
+                count => left = left.saturating_sub(count),
+            }
+        }
+        std::io::Result::Ok(())
+    })
+    .await;
+}

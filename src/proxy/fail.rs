@@ -1,0 +1,139 @@
+//! What can go wrong with a request, and the one place that says what the client is told.
+
+use http::StatusCode;
+use pingora::proxy::{FailToProxy, Session};
+use pingora::{Error, ErrorSource, ErrorType};
+
+use super::context::Context;
+use super::respond;
+
+use crate::telemetry::Reason;
+
+/// A request that is answered by Paifang itself because something is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fail {
+    /// Status for HTTP clients.
+    pub(crate) status: StatusCode,
+    /// For metrics and logs.
+    pub(crate) reason: Reason,
+    /// For the client: what happened, nothing about the inside.
+    pub(crate) message: &'static str,
+}
+
+impl Fail {
+    pub(crate) const fn new(status: StatusCode, reason: Reason, message: &'static str) -> Self {
+        Self { status, reason, message }
+    }
+
+    pub(crate) const fn bad_request(message: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Reason::BadRequest, message)
+    }
+
+    /// The status of a gRPC call that fails like this (gRPC's mapping of HTTP statuses, except
+    /// that a missing or broken backend is UNAVAILABLE, as the Gateway API asks).
+    pub(crate) const fn grpc_status(&self) -> u8 {
+        match self.status.as_u16() {
+            404 => 12,
+            401 => 16,
+            403 => 7,
+            413 | 414 | 429 | 431 => 8,
+            504 | 408 => 4,
+            500 | 502 | 503 => 14,
+            _ => 13,
+        }
+    }
+}
+
+pub(crate) const NOT_FOUND: Fail =
+    Fail::new(StatusCode::NOT_FOUND, Reason::RouteNotFound, "no route serves this host and path");
+pub(crate) const MISDIRECTED: Fail = Fail::new(
+    StatusCode::MISDIRECTED_REQUEST,
+    Reason::Misdirected,
+    "this connection was made for another host: open a new one",
+);
+pub(crate) const NO_BACKEND: Fail =
+    Fail::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::NoBackend, "the route names no backend");
+pub(crate) const INVALID_BACKEND: Fail =
+    Fail::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::InvalidBackend, "the route's backend is not usable");
+pub(crate) const NO_ENDPOINTS: Fail =
+    Fail::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NoEndpoints, "no endpoint of the backend is ready");
+pub(crate) const TIMEOUT: Fail =
+    Fail::new(StatusCode::GATEWAY_TIMEOUT, Reason::RequestTimeout, "the request took longer than its route allows");
+pub(crate) const INTERNAL: Fail =
+    Fail::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::Internal, "something went wrong inside the gateway");
+
+/// Whether the client is gone or broke the protocol: then there may be nobody to answer.
+pub(crate) fn classify_downstream(error: &Error) -> Option<Fail> {
+    match error.etype() {
+        ErrorType::ReadTimedout => {
+            Some(Fail::new(StatusCode::REQUEST_TIMEOUT, Reason::ClientTimeout, "the request body took too long"))
+        }
+        ErrorType::InvalidHTTPHeader | ErrorType::HTTPStatus(400) => {
+            Some(Fail::bad_request("the request is malformed"))
+        }
+        _ => None,
+    }
+}
+
+/// What a failed try means to the client.
+pub(crate) fn classify_upstream(error: &Error) -> Fail {
+    let unavailable = |message| Fail::new(StatusCode::SERVICE_UNAVAILABLE, Reason::UpstreamConnect, message);
+    let bad_gateway = |reason, message| Fail::new(StatusCode::BAD_GATEWAY, reason, message);
+    let too_late = |message| Fail::new(StatusCode::GATEWAY_TIMEOUT, Reason::UpstreamTimeout, message);
+    match error.etype() {
+        ErrorType::ConnectTimedout => too_late("the backend did not accept a connection in time"),
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => too_late("the backend did not answer in time"),
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::BindError
+        | ErrorType::SocketError => unavailable("the backend did not accept a connection"),
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::TLSWantX509Lookup
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError => bad_gateway(Reason::UpstreamTls, "the backend's TLS handshake failed"),
+        ErrorType::InvalidHTTPHeader | ErrorType::H2Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
+            bad_gateway(Reason::UpstreamProtocol, "the backend's answer is malformed")
+        }
+        _ => bad_gateway(Reason::UpstreamReset, "the backend closed the connection"),
+    }
+}
+
+/// What any error of Pingora's means to the client; `None` when the client is gone.
+pub(crate) fn classify(error: &Error) -> Option<Fail> {
+    match error.esource() {
+        ErrorSource::Downstream => classify_downstream(error),
+        ErrorSource::Upstream => Some(classify_upstream(error)),
+        ErrorSource::Internal | ErrorSource::Unset => Some(INTERNAL),
+    }
+}
+
+/// Answers a request that failed on its way, unless an answer is under way already or nobody
+/// is left to read it.
+pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+    let fail = known(ctx, error).or_else(|| classify(error));
+    if ctx.reason == Reason::None {
+        ctx.reason = fail.map_or(Reason::ClientAbort, |fail| fail.reason);
+    }
+    if let Some(fail) = fail.filter(|_| session.response_written().is_none()) {
+        // the request body may not have been read to its end
+        session.set_keepalive(None);
+        // an error here means that the client is gone, too
+        let _ = respond::fail(session, &fail).await;
+    }
+    FailToProxy { error_code: fail.map_or(0, |fail| fail.status.as_u16()), can_reuse_downstream: false }
+}
+
+/// Failures that a phase of ours has named already.
+fn known(ctx: &Context, error: &Error) -> Option<Fail> {
+    match ctx.reason {
+        Reason::NoEndpoints => Some(NO_ENDPOINTS),
+        Reason::RequestTimeout => Some(TIMEOUT),
+        _ if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::ConnectTimedout) => {
+            let late = ctx.deadline.is_some_and(|deadline| std::time::Instant::now() >= deadline);
+            (late && *error.esource() != ErrorSource::Downstream).then_some(TIMEOUT)
+        }
+        _ => None,
+    }
+}

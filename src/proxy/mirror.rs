@@ -1,0 +1,162 @@
+//! The RequestMirror filter: copies of requests whose answers nobody sees.
+//!
+//! A copy never slows its original: it has its own connections, its body goes through a bounded
+//! queue, and a mirror that cannot keep up is dropped, not waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Version, header};
+use pingora::Result;
+use pingora::connectors::http::Connector;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::upstreams::peer::HttpPeer;
+use tokio::sync::{Semaphore, mpsc};
+
+use super::context::Context;
+use super::{Proxy, upstream_peer, upstream_request_filter};
+use crate::table::action::Mirror;
+use crate::table::backend::InFlight;
+use crate::telemetry::Metrics;
+use crate::telemetry::label::MirrorOutcome;
+
+/// Copies under way at the same time; more are not made.
+const MOST: usize = 1024;
+/// Body chunks that may wait for a mirror.
+const QUEUE: usize = 64;
+/// How long a copy may take from beginning to end.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The mirrors of a process.
+pub(crate) struct Mirrors {
+    connector: Connector,
+    places: Arc<Semaphore>,
+}
+
+impl Mirrors {
+    pub(crate) fn new() -> Self {
+        Self { connector: Connector::new(None), places: Arc::new(Semaphore::new(MOST)) }
+    }
+}
+
+/// Where a copy of the request body goes.
+#[derive(Debug)]
+pub(crate) struct MirrorFeed(Option<mpsc::Sender<Bytes>>);
+
+impl MirrorFeed {
+    /// Passes a piece of the body on; `end` closes the feed. A feed that is full is given up: the
+    /// mirror sees a body that ends too early and drops the request.
+    fn push(&mut self, piece: Option<&Bytes>, end: bool, metrics: &Metrics) {
+        if let (Some(sender), Some(piece)) = (&self.0, piece)
+            && sender.try_send(piece.clone()).is_err()
+        {
+            metrics.mirrors.inc(MirrorOutcome::Dropped);
+            self.0 = None;
+        }
+        if end {
+            // an empty piece says that the body is complete; without it the copy is incomplete
+            if let Some(sender) = self.0.take() {
+                let _ = sender.try_send(Bytes::new());
+            }
+        }
+    }
+}
+
+/// Passes a piece of the request body to every mirror.
+pub(super) fn feed(proxy: &Proxy, ctx: &mut Context, piece: Option<&Bytes>, end: bool) {
+    // a retry replays the body from its beginning; the mirrors have had it
+    if ctx.tries <= 1 {
+        for feed in &mut ctx.mirrors {
+            feed.push(piece, end, &proxy.metrics);
+        }
+    }
+}
+
+/// Begins the copies of a request that its rule asks for.
+pub(super) fn start(proxy: &Proxy, session: &mut Session, ctx: &mut Context) {
+    let Some(rule) = ctx.rule.clone() else { return };
+    let of_backend = ctx.backend().map(|backend| &*backend.filters.mirrors).unwrap_or_default();
+    if rule.action.filters.mirrors.is_empty() && of_backend.is_empty() {
+        return;
+    }
+    let has_body = !session.as_mut().is_body_empty();
+    let feeds = rule.action.filters.mirrors.iter().chain(of_backend).filter(|mirror| mirror.takes());
+    let feeds = feeds.map(|mirror| begin(proxy, session, ctx, mirror, has_body)).collect();
+    ctx.mirrors = feeds;
+}
+
+fn begin(proxy: &Proxy, session: &Session, ctx: &Context, mirror: &Mirror, has_body: bool) -> MirrorFeed {
+    let place = Arc::clone(&proxy.mirrors.places).try_acquire_owned();
+    let flight = mirror.backend.choose(proxy.config.upstream.balance, Some(ctx.client), &[]);
+    let (Ok(place), Some(flight)) = (place, flight) else {
+        proxy.metrics.mirrors.inc(MirrorOutcome::Dropped);
+        return MirrorFeed(None);
+    };
+    let Ok(head) = copy(proxy, session, ctx, has_body) else {
+        proxy.metrics.mirrors.inc(MirrorOutcome::Failed);
+        return MirrorFeed(None);
+    };
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let peer = upstream_peer::peer(&proxy.config.upstream, &mirror.backend, flight.endpoint().address);
+    let (mirrors, metrics) = (Arc::clone(&proxy.mirrors), Arc::clone(&proxy.metrics));
+    let idle = proxy.config.upstream.idle_timeout;
+    tokio::spawn(async move {
+        let sent = send(&mirrors.connector, &peer, head, has_body.then_some(receiver), idle, flight);
+        let outcome = match tokio::time::timeout(LIMIT, sent).await {
+            Ok(Ok(())) => MirrorOutcome::Ok,
+            Ok(Err(_)) | Err(_) => MirrorOutcome::Failed,
+        };
+        metrics.mirrors.inc(outcome);
+        drop(place);
+    });
+    MirrorFeed(has_body.then_some(sender))
+}
+
+/// The header a mirror sees: what the backend sees, but for the backend's own filters.
+fn copy(proxy: &Proxy, session: &Session, ctx: &Context, has_body: bool) -> Result<RequestHeader> {
+    let received = session.req_header();
+    let mut head = received.clone();
+    if let Some(authority) = received.uri.authority() {
+        head.insert_header(header::HOST, HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("")))?;
+    }
+    for name in [header::CONNECTION, header::UPGRADE, header::TE, header::EXPECT, header::TRANSFER_ENCODING] {
+        head.remove_header(&name);
+    }
+    head.set_version(Version::HTTP_11);
+    if has_body && !head.headers.contains_key(header::CONTENT_LENGTH) {
+        head.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
+    upstream_request_filter::edit(proxy, session, &mut head, ctx, None)?;
+    Ok(head)
+}
+
+async fn send(
+    connector: &Connector,
+    peer: &HttpPeer,
+    head: RequestHeader,
+    body: Option<mpsc::Receiver<Bytes>>,
+    idle: Duration,
+    flight: InFlight,
+) -> Result<()> {
+    let (mut session, _) = connector.get_http_session(peer).await?;
+    session.write_request_header(Box::new(head)).await?;
+    if let Some(mut pieces) = body {
+        loop {
+            let Some(piece) = pieces.recv().await else {
+                return pingora::Error::e_explain(pingora::ErrorType::ReadError, "the original ended early");
+            };
+            if piece.is_empty() {
+                break;
+            }
+            session.write_request_body(piece, false).await?;
+        }
+    }
+    session.finish_request_body().await?;
+    session.read_response_header().await?;
+    while session.read_response_body().await?.is_some() {}
+    connector.release_http_session(session, peer, Some(idle)).await;
+    drop(flight);
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The first phase: which rule a request belongs to, and whether it goes to a backend at all.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use super::context::{self, ConnectionInfo, Context};
+use super::fail::{self, Fail};
+use super::{Proxy, authority, cors, forwarded, mirror, path, redirect, respond};
+use crate::table::{Action, Listener, Query};
+
+/// What a request is answered with right here.
+enum Answer {
+    Fail(Fail),
+    Header(ResponseHeader),
+}
+
+impl From<Fail> for Answer {
+    fn from(fail: Fail) -> Self {
+        Self::Fail(fail)
+    }
+}
+
+/// Runs the phase; `true` when the request has been answered.
+pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+    match decide(proxy, session, ctx) {
+        Ok(()) => {
+            mirror::start(proxy, session, ctx);
+            return Ok(false);
+        }
+        Err(Answer::Fail(fail)) => {
+            ctx.reason = fail.reason;
+            respond::fail(session, &fail).await?;
+        }
+        Err(Answer::Header(head)) => respond::answer(session, head, Bytes::new()).await?,
+    }
+    Ok(true)
+}
+
+fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Answer> {
+    let connection = context::connection(session).ok_or(fail::INTERNAL)?;
+    let request = session.req_header();
+    ctx.tls = connection.tls_listener.is_some();
+    ctx.client = forwarded::client(request, context::peer(session), &proxy.config.forwarded);
+    ctx.request_id = forwarded::request_id(request, &proxy.config.forwarded);
+    check(request, proxy.config.downstream.max_uri_bytes)?;
+    find(proxy, session, ctx, &connection)?;
+    let (Some(rule), Some(listener)) = (ctx.rule.clone(), ctx.listener.clone()) else {
+        return Err(fail::INTERNAL.into());
+    };
+    ctx.deadline = rule.action.request_timeout.and_then(|limit| Instant::now().checked_add(limit));
+    if let Some(head) = local_answer(&rule.action, &listener, session, ctx)? {
+        return Err(Answer::Header(head));
+    }
+    choose_backend(&rule.action, ctx)
+}
+
+/// What HTTP/1 requests were checked for before Pingora saw them, HTTP/2 requests are here.
+fn check(request: &pingora::http::RequestHeader, max_uri: usize) -> std::result::Result<(), Fail> {
+    let method = request.method.as_str();
+    if matches!(method, "CONNECT" | "TRACE") {
+        let status = http::StatusCode::METHOD_NOT_ALLOWED;
+        return Err(Fail::new(status, crate::telemetry::Reason::MethodNotAllowed, "the method is not allowed"));
+    }
+    if request.uri.path_and_query().is_some_and(|target| target.as_str().len() > max_uri) {
+        let status = http::StatusCode::URI_TOO_LONG;
+        return Err(Fail::new(status, crate::telemetry::Reason::UriTooLong, "the request target is too long"));
+    }
+    Ok(())
+}
+
+/// Looks the request up in one generation of the table.
+fn find(
+    proxy: &Proxy,
+    session: &Session,
+    ctx: &mut Context,
+    connection: &ConnectionInfo,
+) -> std::result::Result<(), Fail> {
+    let request = session.req_header();
+    let mut buffer = [0; 256];
+    let host = authority::host(request, &mut buffer)?;
+    ctx.host = host.into();
+    ctx.path = path::normalise(request.uri.path(), &proxy.config.path)?;
+    let generation = proxy.routes.load();
+    let port = generation.table.ports.get(&connection.socket).ok_or(fail::NOT_FOUND)?;
+    let listener = port.listener(host).ok_or(fail::NOT_FOUND)?;
+    // a connection made for one listener must not reach another's routes: their certificates,
+    // and later their client certificates, differ (RFC 9110 §7.4)
+    if connection.tls_listener.as_ref().is_some_and(|name| *name != listener.name) {
+        return Err(fail::MISDIRECTED);
+    }
+    let query = Query {
+        host,
+        path: ctx.path.as_deref().unwrap_or_else(|| request.uri.path()),
+        query: request.uri.query(),
+        method: request.method.as_str(),
+        headers: &request.headers,
+    };
+    let hit = listener.find(&query).ok_or(fail::NOT_FOUND)?;
+    ctx.prefix = hit.prefix;
+    ctx.rule = Some(hit.rule.clone());
+    ctx.listener = Some(listener.clone());
+    Ok(())
+}
+
+/// Preflights and redirects, which no backend sees.
+fn local_answer(
+    action: &Action,
+    listener: &Listener,
+    session: &Session,
+    ctx: &Context,
+) -> std::result::Result<Option<ResponseHeader>, Fail> {
+    let request = session.req_header();
+    let head = if let Some(cors) = action.filters.cors.as_ref().filter(|_| cors::is_preflight(request)) {
+        Some(cors::preflight(cors, request))
+    } else {
+        action.filters.redirect.as_ref().map(|redirect| redirect::answer(redirect, listener, request, ctx))
+    };
+    head.transpose().map_err(|_| fail::INTERNAL)
+}
+
+fn choose_backend(action: &Action, ctx: &mut Context) -> std::result::Result<(), Answer> {
+    let (position, backend) = action.backends.choose().ok_or(fail::NO_BACKEND)?;
+    if backend.target.is_err() {
+        return Err(fail::INVALID_BACKEND.into());
+    }
+    ctx.backend = position;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! What the client sees: or, before that, whether the answer is worth another try.
+
+use std::sync::atomic::Ordering;
+
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+
+use super::context::{self, Context};
+use super::{Proxy, cors, headers, retry};
+
+/// Edits a response's header, or refuses it in favour of another try.
+pub(super) fn run(proxy: &Proxy, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+    let Some(rule) = ctx.rule.clone() else { return Ok(()) };
+    // 100 and 103 come before the answer, 101 is one
+    let interim = response.status.is_informational() && response.status != http::StatusCode::SWITCHING_PROTOCOLS;
+    if interim {
+        return Ok(());
+    }
+    if retry::wants_another_try(session, response.status.as_u16(), ctx) {
+        let mut error = Error::explain(ErrorType::HTTPStatus(response.status.as_u16()), "tried again");
+        error.set_retry(true);
+        return Err(error.into_up());
+    }
+    ctx.answered = true;
+    if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
+        // an upgraded connection lives by its own rules; an answer must not outlive its deadline
+        check_deadline(ctx)?;
+    } else {
+        ctx.deadline = None;
+        ctx.try_deadline = None;
+    }
+    if let Some(cors) = &rule.action.filters.cors {
+        cors::actual(cors, session.req_header(), response)?;
+    }
+    let of_backend = ctx.backend().map(|backend| &backend.filters);
+    for filters in [of_backend, Some(&rule.action.filters)].into_iter().flatten() {
+        if let Some(edit) = &filters.response_headers {
+            headers::apply(edit, response)?;
+        }
+    }
+    if is_closing(proxy, session) {
+        session.set_keepalive(None);
+    }
+    Ok(())
+}
+
+/// The deadline of a try is over once its answer has begun; that of the request is not.
+pub(super) fn check_deadline(ctx: &Context) -> Result<()> {
+    match ctx.deadline {
+        Some(deadline) if std::time::Instant::now() >= deadline => {
+            Err(Error::explain(ErrorType::ReadTimedout, "the request timeout has passed").into_up())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the connection must not be used again: the process ends or its listener is gone.
+fn is_closing(proxy: &Proxy, session: &Session) -> bool {
+    proxy.draining.load(Ordering::Relaxed)
+        || context::connection(session)
+            .is_none_or(|connection| !proxy.routes.load().table.ports.contains_key(&connection.socket))
+}

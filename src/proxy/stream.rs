@@ -1,0 +1,258 @@
+//! The transport stream under every connection: sniffing, request boundaries, write buffering.
+//!
+//! Pingora reads and writes through it. Three things it does that Pingora's own stream does not:
+//! it can look at bytes before Pingora parses them; it hands out exactly one request at a time, so
+//! that pipelined bytes stay here until their turn; and it holds no buffer while nothing is in it,
+//! so that an idle connection costs little more than its socket.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::SslDigest;
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Bytes read from the socket at a time.
+const CHUNK: usize = 8 * 1024;
+/// Small writes are gathered up to this size, so that header and body leave in one packet.
+const WRITE_BUFFER: usize = 4 * 1024;
+/// Pipelined bytes kept while a request is answered; beyond it the client has to wait.
+const AHEAD: usize = 64 * 1024;
+
+/// What an [`EdgeStream`] runs on: TCP, or TLS over it.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug + 'static> Transport for T {}
+
+/// A client connection.
+#[derive(Debug)]
+pub(crate) struct EdgeStream<T> {
+    io: T,
+    fd: UniqueIDType,
+    ahead: Vec<u8>,
+    taken: usize,
+    boundary: Boundary,
+    writes: Vec<u8>,
+    http2: bool,
+    digests: Digests,
+}
+
+/// What a request can learn about its connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Digests {
+    /// Carries our own connection context.
+    pub(crate) context: Arc<ProxyDigest>,
+    /// Peer and local address.
+    pub(crate) socket: Arc<SocketDigest>,
+    /// Present on TLS connections.
+    pub(crate) tls: Option<Arc<SslDigest>>,
+}
+
+impl Digests {
+    /// Addresses are set here once, so that nobody asks the kernel again.
+    pub(crate) fn new(tcp: &TcpStream, peer: SocketAddr, local: SocketAddr, context: Arc<ProxyDigest>) -> Self {
+        let socket = SocketDigest::from_raw_fd(tcp.as_raw_fd());
+        let _ = socket.peer_addr.set(Some(peer.into()));
+        let _ = socket.local_addr.set(Some(local.into()));
+        Self { context, socket: Arc::new(socket), tls: None }
+    }
+}
+
+/// How far the current request reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Boundary {
+    /// Unknown: everything is handed out (chunked bodies, upgrades, HTTP/2).
+    Open,
+    /// So many bytes are still to be handed out; what comes after belongs to the next request.
+    After(u64),
+}
+
+impl<T: Transport> EdgeStream<T> {
+    pub(crate) fn new(io: T, fd: UniqueIDType, digests: Digests) -> Self {
+        let (ahead, writes) = (Vec::new(), Vec::new());
+        Self { io, fd, ahead, taken: 0, boundary: Boundary::Open, writes, http2: false, digests }
+    }
+
+    /// Says that HTTP/2 is spoken, whether ALPN or the preface said so.
+    pub(crate) const fn set_http2(&mut self) {
+        self.http2 = true;
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub(crate) const fn is_http2(&self) -> bool {
+        self.http2
+    }
+
+    /// Forgets an empty line at the beginning of what was read.
+    pub(crate) fn skip_empty_line(&mut self) {
+        if self.ahead().starts_with(b"\r\n") {
+            self.taken += 2;
+        }
+    }
+
+    /// Limits what is handed out to the request that was looked at.
+    pub(crate) const fn set_boundary(&mut self, boundary: Boundary) {
+        self.boundary = boundary;
+    }
+
+    /// The bytes that were read and not yet handed out.
+    pub(crate) fn ahead(&self) -> &[u8] {
+        self.ahead.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Reads more bytes ahead; `false` at the end of the stream. Holds no buffer while waiting.
+    pub(crate) async fn fill(&mut self) -> io::Result<bool> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut chunk = [MaybeUninit::<u8>::uninit(); CHUNK];
+        let mut read = ReadBuf::uninit(&mut chunk);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        self.ahead.extend_from_slice(read.filled());
+        Poll::Ready(Ok(!read.filled().is_empty()))
+    }
+
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.writes.is_empty() {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.writes))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.writes.drain(..written);
+        }
+        self.writes = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+
+    fn hand_out(&mut self, buf: &mut ReadBuf<'_>, most: usize) {
+        let ahead = self.ahead.get(self.taken..).unwrap_or_default();
+        let count = ahead.len().min(buf.remaining()).min(most);
+        buf.put_slice(ahead.get(..count).unwrap_or_default());
+        self.taken += count;
+        if self.taken == self.ahead.len() {
+            self.ahead = Vec::new();
+            self.taken = 0;
+        }
+    }
+
+    /// The request is complete: keep what comes, so that the next one finds it, and notice the end.
+    fn poll_beyond(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.ahead().len() < AHEAD {
+            if !ready!(self.poll_fill(cx))? {
+                // end of stream: whoever reads sees no byte
+                return Poll::Ready(Ok(()));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl<T: Transport> AsyncRead for EdgeStream<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let most = match this.boundary {
+            Boundary::After(0) => return this.poll_beyond(cx),
+            Boundary::After(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            Boundary::Open => usize::MAX,
+        };
+        let before = buf.filled().len();
+        if !this.ahead.is_empty() {
+            this.hand_out(buf, most);
+        } else if buf.remaining() <= most {
+            ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        } else {
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+            ready!(Pin::new(&mut this.io).poll_read(cx, &mut part))?;
+            let count = part.filled().len();
+            buf.advance(count);
+        }
+        if let Boundary::After(left) = &mut this.boundary {
+            *left -= (buf.filled().len() - before) as u64;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Transport> AsyncWrite for EdgeStream<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.writes.len() + bytes.len() > WRITE_BUFFER {
+            ready!(self.poll_drain(cx))?;
+        }
+        if bytes.len() >= WRITE_BUFFER {
+            return Pin::new(&mut self.io).poll_write(cx, bytes);
+        }
+        if self.writes.capacity() == 0 {
+            self.writes.reserve_exact(if bytes.len() > 512 { WRITE_BUFFER } else { 1024 });
+        }
+        self.writes.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_drain(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Shutdown for EdgeStream<T> {
+    async fn shutdown(&mut self) {
+        let _ = tokio::io::AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl<T> UniqueID for EdgeStream<T> {
+    fn id(&self) -> UniqueIDType {
+        self.fd
+    }
+}
+
+impl<T> Ssl for EdgeStream<T> {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.digests.tls.clone()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        Some(if self.http2 { ALPN::H2 } else { ALPN::H1 })
+    }
+}
+
+impl<T> GetTimingDigest for EdgeStream<T> {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        vec![Some(TimingDigest { established_ts: SystemTime::UNIX_EPOCH, ..TimingDigest::default() })]
+    }
+}
+
+impl<T> GetProxyDigest for EdgeStream<T> {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        Some(Arc::clone(&self.digests.context))
+    }
+}
+
+impl<T> GetSocketDigest for EdgeStream<T> {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(Arc::clone(&self.digests.socket))
+    }
+}
+
+/// The protocol is known before Pingora sees the stream; nothing needs to be peeked.
+impl<T: Transport> Peek for EdgeStream<T> {}

@@ -1,0 +1,69 @@
+//! What the backend sees: path and host as rewritten, headers as edited, who the client is.
+
+use http::{HeaderValue, header};
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, OrErr, Result};
+
+use super::context::{self, Context};
+use super::{Proxy, forwarded, headers, rewrite};
+use crate::table::action::{Backend, Filters};
+
+/// Edits the request of one try. Tries begin anew from the request as received.
+pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+    let grpc = request.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if grpc {
+        // hop-by-hop, so it was removed; gRPC servers insist on it
+        request.insert_header(header::TE, HeaderValue::from_static("trailers"))?;
+    }
+    edit(proxy, session, request, ctx, ctx.backend())
+}
+
+/// The edits of the rule and, for the original, of its backend.
+pub(super) fn edit(
+    proxy: &Proxy,
+    session: &Session,
+    request: &mut RequestHeader,
+    ctx: &Context,
+    backend: Option<&Backend>,
+) -> Result<()> {
+    let Some(rule) = &ctx.rule else { return Err(Error::new_in(ErrorType::InternalError)) };
+    let received = session.req_header();
+    forwarded::write(request, received, ctx, context::peer(session), &proxy.config.forwarded)?;
+    let filters = [Some(&rule.action.filters), backend.map(|backend| &backend.filters)];
+    for edit in filters.iter().flatten().filter_map(|filters| filters.request_headers.as_deref()) {
+        headers::apply(edit, request)?;
+    }
+    target(request, received, ctx, filters)
+}
+
+/// The request target in origin form: the path that was matched, or its replacement.
+fn target(
+    request: &mut RequestHeader,
+    received: &RequestHeader,
+    ctx: &Context,
+    filters: [Option<&Filters>; 2],
+) -> Result<()> {
+    let rewrites = filters.iter().flatten().filter_map(|filters| filters.rewrite.as_deref());
+    let (mut hostname, mut modifier) = (None, None);
+    for rewrite in rewrites {
+        hostname = rewrite.hostname.as_ref().or(hostname);
+        modifier = rewrite.path.as_ref().or(modifier);
+    }
+    if modifier.is_some() || ctx.path.is_some() || received.uri.authority().is_some() {
+        let path = ctx.path.as_deref().unwrap_or_else(|| received.uri.path());
+        let path = modifier.map_or(path.into(), |modifier| rewrite::path(modifier, path, ctx.prefix));
+        let target = match received.uri.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.into_owned(),
+        };
+        request.set_uri(target.parse().or_err(ErrorType::InternalError, "the new path is no path")?);
+    }
+    if let Some(hostname) = hostname {
+        request.insert_header(header::HOST, hostname.clone())?;
+    } else if let Some(authority) = received.uri.authority() {
+        let value = HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "authority as header")?;
+        request.insert_header(header::HOST, value)?;
+    }
+    Ok(())
+}

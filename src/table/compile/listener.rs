@@ -1,0 +1,96 @@
+//! Listeners: which hostnames changed, and what is reused for the others.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::diff::{changed_hosts, hosts_of};
+use super::host::Owner;
+use super::{Compiler, Map};
+use crate::api::ObjectKey;
+use crate::ir::{self, Hostname, Route};
+use crate::table::hostmap::HostMap;
+use crate::table::{HostTable, Listener};
+
+type Hosts = Arc<HostMap<Arc<HostTable>>>;
+
+/// Routes by hostname as written; almost always one.
+type Grouped<'a> = Map<Option<&'a Hostname>, SmallVec<[&'a Arc<Route>; 1]>>;
+
+impl<'a> Compiler<'a> {
+    /// Compiles all listeners.
+    pub(super) fn listeners(
+        &mut self,
+        sources: &'a [Arc<ir::Listener>],
+        previous: &'a [Arc<Listener>],
+    ) -> Box<[Arc<Listener>]> {
+        let identity = |gateway: &'a ObjectKey, name: &'a Arc<str>| (gateway, &**name);
+        let by_identity: Map<_, _> = previous.iter().map(|old| (identity(&old.gateway, &old.name), old)).collect();
+        sources
+            .iter()
+            .map(|source| self.listener(source, by_identity.get(&identity(&source.gateway, &source.name)).copied()))
+            .collect()
+    }
+
+    fn listener(&mut self, source: &'a Arc<ir::Listener>, previous: Option<&'a Arc<Listener>>) -> Arc<Listener> {
+        if let Some(previous) = previous
+            && self.changed.is_empty()
+            && Arc::ptr_eq(&previous.source, source)
+        {
+            return Arc::clone(previous);
+        }
+        let hosts = self.hosts(source, previous);
+        if let Some(previous) = previous
+            && Arc::ptr_eq(&hosts, &previous.hosts)
+            && previous.source == *source
+        {
+            return Arc::clone(previous);
+        }
+        Arc::new(Listener {
+            gateway: source.gateway.clone(),
+            name: Arc::clone(&source.name),
+            port: source.sockets.first().map_or(0, |socket| socket.port),
+            protocol: source.protocol,
+            hostname: source.hostname.clone(),
+            certificates: source.certificates.clone(),
+            source: Arc::clone(source),
+            hosts,
+        })
+    }
+
+    fn hosts(&mut self, source: &'a ir::Listener, previous: Option<&'a Arc<Listener>>) -> Hosts {
+        let Some(previous) = previous else {
+            let mut hosts = HostMap::default();
+            let groups = group(source, |_| true);
+            hosts.update(groups.into_iter().map(|(pattern, routes)| {
+                (pattern.cloned(), Some(self.host(&Owner { listener: source, pattern }, &routes, None)))
+            }));
+            return Arc::new(hosts);
+        };
+        let changed = changed_hosts(&previous.source.routes, &source.routes, |a, b| self.is_same(a, b));
+        if changed.is_empty() {
+            return Arc::clone(&previous.hosts);
+        }
+        let mut groups = group(source, |pattern| changed.contains(&pattern));
+        let mut hosts = HostMap::clone(&previous.hosts);
+        hosts.update(changed.into_iter().map(|pattern| {
+            let old = previous.hosts.get(pattern);
+            let owner = Owner { listener: source, pattern };
+            (pattern.cloned(), groups.remove(&pattern).map(|routes| self.host(&owner, &routes, old)))
+        }));
+        Arc::new(hosts)
+    }
+}
+
+fn group(source: &ir::Listener, wanted: impl Fn(Option<&Hostname>) -> bool) -> Grouped<'_> {
+    let mut groups = Grouped::default();
+    for attached in &source.routes {
+        for pattern in hosts_of(attached).filter(|pattern| wanted(*pattern)) {
+            let routes = groups.entry(pattern).or_default();
+            if !routes.last().is_some_and(|last| Arc::ptr_eq(last, &attached.route)) {
+                routes.push(&attached.route);
+            }
+        }
+    }
+    groups
+}

@@ -1,0 +1,113 @@
+//! The conditions of a match besides its path: method, headers, query.
+
+use std::sync::Arc;
+
+use http::header::ValueIter;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
+
+use super::Query;
+use super::query::Params;
+use crate::ir::Pattern;
+
+/// One lookup: the request, and what has been read of it.
+#[derive(Debug)]
+pub(crate) struct Lookup<'a> {
+    pub(crate) request: &'a Query<'a>,
+    pub(crate) params: Params<'a>,
+}
+
+/// Conditions of which all must hold; shared by the listeners and hostnames of a route.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    pub(crate) method: Option<Box<str>>,
+    pub(crate) headers: Box<[(HeaderName, Value)]>,
+    pub(crate) query: Box<[(Box<str>, Value)]>,
+}
+
+/// What a header or query parameter must be.
+#[derive(Debug)]
+pub(crate) enum Value {
+    /// To the letter.
+    Exact(Box<str>),
+    /// As a whole.
+    Pattern(Arc<Pattern>),
+}
+
+impl<'a> Lookup<'a> {
+    /// Starts a lookup.
+    pub(crate) const fn new(request: &'a Query<'a>) -> Self {
+        Self { request, params: Params::new(request.query) }
+    }
+}
+
+impl Conditions {
+    /// Whether there is none.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.method.is_none() && self.headers.is_empty() && self.query.is_empty()
+    }
+
+    /// Whether all hold.
+    pub(crate) fn hold<'a>(&'a self, lookup: &Lookup<'a>) -> bool {
+        self.method.as_deref().is_none_or(|method| method == lookup.request.method)
+            && self.headers.iter().all(|(name, value)| has_header(lookup.request.headers, name, value))
+            && self.query.iter().all(|(name, value)| lookup.params.matches(name, value))
+    }
+}
+
+/// Several fields of one name count as one, joined by commas (RFC 9110 §5.3).
+fn has_header(headers: &HeaderMap, name: &HeaderName, value: &Value) -> bool {
+    let mut fields = headers.get_all(name).iter();
+    let Some(first) = fields.next() else { return false };
+    match value {
+        Value::Exact(expected) => equals_joined(first, fields, expected.as_bytes()),
+        Value::Pattern(pattern) => matches_joined(first, fields, pattern),
+    }
+}
+
+fn equals_joined(first: &HeaderValue, others: ValueIter<'_, HeaderValue>, expected: &[u8]) -> bool {
+    let mut rest = expected.strip_prefix(first.as_bytes());
+    for other in others {
+        rest = rest.and_then(|rest| rest.strip_prefix(b",")).and_then(|rest| rest.strip_prefix(other.as_bytes()));
+    }
+    rest.is_some_and(<[u8]>::is_empty)
+}
+
+fn matches_joined(first: &HeaderValue, others: ValueIter<'_, HeaderValue>, pattern: &Pattern) -> bool {
+    let mut others = others.peekable();
+    if others.peek().is_none() {
+        return std::str::from_utf8(first.as_bytes()).is_ok_and(|text| pattern.matches(text));
+    }
+    let mut joined: SmallVec<[u8; 512]> = SmallVec::from_slice(first.as_bytes());
+    for other in others {
+        joined.push(b',');
+        joined.extend_from_slice(other.as_bytes());
+    }
+    std::str::from_utf8(&joined).is_ok_and(|text| pattern.matches(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (HeaderName::from_static("x-a"), HeaderValue::from_static(value))).collect()
+    }
+
+    fn exact(values: &[&'static str], expected: &str) -> bool {
+        has_header(&headers(values), &HeaderName::from_static("x-a"), &Value::Exact(expected.into()))
+    }
+
+    #[test]
+    fn several_fields_are_compared_as_if_joined_by_commas() {
+        assert!(exact(&["a"], "a") && exact(&["a", "b"], "a,b") && exact(&["a,b"], "a,b") && exact(&["", ""], ","));
+        assert!(!exact(&["a", "b"], "a") && !exact(&["a"], "a,b") && !exact(&["a", "b"], "a,b,c") && !exact(&[], "a"));
+    }
+
+    #[test]
+    fn a_pattern_sees_the_joined_fields() {
+        let value = Value::Pattern(Arc::new(Pattern::parse("a,b+").unwrap()));
+        let is = |values: &[&'static str]| has_header(&headers(values), &HeaderName::from_static("x-a"), &value);
+        assert!(is(&["a", "bb"]) && is(&["a,b"]) && !is(&["a"]) && !is(&["b", "a"]) && !is(&[]));
+    }
+}

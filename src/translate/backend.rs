@@ -1,0 +1,181 @@
+//! Backend references: followed to a Service port, or to the reason why not.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+
+use super::Env;
+use super::field::Field;
+use super::filter::{self, FilterSpec, Position};
+use super::finding::Findings;
+use super::grant::{self, Referent};
+use super::reason::Reason;
+use super::route::Scope;
+use crate::api::ObjectKey;
+use crate::api::gateway::shared::BackendObjectReference;
+use crate::ir::{Backend, BackendKey, BackendProtocol, Filters, InvalidBackend, Match, Rule, Target, WeightedBackend};
+
+/// The greatest weight the API knows.
+const MAX_WEIGHT: i32 = 1_000_000;
+
+/// A backend reference as some kind of route writes it.
+pub(crate) struct BackendSpec<'a> {
+    pub(crate) target: &'a BackendObjectReference,
+    pub(crate) weight: Option<i32>,
+    pub(crate) filters: Vec<FilterSpec<'a>>,
+}
+
+struct Broken {
+    invalid: InvalidBackend,
+    message: String,
+    remedy: String,
+}
+
+/// Lowers the backends of a rule. One that leads nowhere keeps its weight, so that its share is
+/// answered with 500 and not given to the others.
+pub(crate) fn lower<'a>(
+    scope: &mut Scope<'_>,
+    matches: &[Match],
+    written: impl Iterator<Item = BackendSpec<'a>>,
+    at: &Field<'_>,
+) -> Vec<WeightedBackend> {
+    let mut backends = Vec::new();
+    for (index, written) in written.enumerate() {
+        let at = at.item("backendRefs", index);
+        let mut target = target(scope, written.target, &at);
+        let outer = std::mem::take(&mut scope.findings);
+        let mut filters = filter::lower(scope, Position::Backend(matches), written.filters.into_iter(), &at);
+        let mut own = std::mem::replace(&mut scope.findings, outer);
+        if own.reject_reference() {
+            target = Target::Invalid(InvalidBackend::UnsupportedValue);
+            filters = Filters::default();
+        }
+        scope.findings.append(own);
+        backends.push(WeightedBackend { weight: weight(written.weight, &at, &mut scope.findings), target, filters });
+    }
+    backends
+}
+
+fn weight(written: Option<i32>, at: &Field<'_>, findings: &mut Findings) -> u32 {
+    let written = written.unwrap_or(1);
+    let weight = written.clamp(0, MAX_WEIGHT);
+    if weight != written {
+        let message = format!("a weight is 0 to {MAX_WEIGHT}; {weight} is used");
+        findings.notice(Reason::UnsupportedValue, &at.name("weight"), message, "write a weight in that range");
+    }
+    weight.unsigned_abs()
+}
+
+/// Follows one reference; what is wrong is found against `ResolvedRefs`.
+pub(crate) fn target(scope: &mut Scope<'_>, reference: &BackendObjectReference, at: &Field<'_>) -> Target {
+    match follow(scope, reference) {
+        Ok(key) => Target::Backend(key),
+        Err(Broken { invalid, message, remedy }) => {
+            scope.findings.unresolved(reason(invalid), at, message, &remedy);
+            Target::Invalid(invalid)
+        }
+    }
+}
+
+const fn reason(invalid: InvalidBackend) -> Reason {
+    match invalid {
+        InvalidBackend::BackendNotFound => Reason::BackendNotFound,
+        InvalidBackend::RefNotPermitted => Reason::RefNotPermitted,
+        InvalidBackend::InvalidKind => Reason::InvalidKind,
+        InvalidBackend::UnsupportedProtocol => Reason::UnsupportedProtocol,
+        InvalidBackend::UnsupportedValue => Reason::UnsupportedValue,
+    }
+}
+
+fn follow(scope: &Scope<'_>, reference: &BackendObjectReference) -> Result<BackendKey, Broken> {
+    let group = reference.group.as_deref().unwrap_or_default();
+    let kind = reference.kind.as_deref().unwrap_or("Service");
+    if !group.is_empty() || kind != "Service" {
+        let message = format!("backends are core Services, not '{group}/{kind}'");
+        return Err(broken(InvalidBackend::InvalidKind, message, "refer to a Service"));
+    }
+    let own = scope.from.namespace();
+    let namespace = reference.namespace.as_deref().unwrap_or(own);
+    let to = Referent::service(namespace, &reference.name);
+    // Before the Service is looked up: without permission nobody learns whether it exists.
+    if !scope.env.grants.permits(&scope.from, &to) {
+        let message = format!("Service '{namespace}/{}' may not be used from namespace '{own}'", reference.name);
+        return Err(broken(InvalidBackend::RefNotPermitted, message, &grant::remedy(&scope.from, &to)));
+    }
+    let key = ObjectKey::new(namespace, reference.name.as_str());
+    let Some(service) = scope.env.snapshot.services.get(&key) else {
+        let message = format!("Service '{key}' does not exist");
+        return Err(broken(InvalidBackend::BackendNotFound, message, "create it, or refer to another"));
+    };
+    let port = port(service, &key, reference.port)?;
+    let protocol = protocol(scope.protocol, port, &key)?;
+    // A Service port fits into 16 bits, as the reference that named it does.
+    Ok(BackendKey { namespace: key.namespace, service: key.name, port: reference.port.unwrap_or_default(), protocol })
+}
+
+fn broken(invalid: InvalidBackend, message: String, remedy: &str) -> Broken {
+    Broken { invalid, message, remedy: remedy.to_owned() }
+}
+
+fn port<'s>(service: &'s Service, key: &ObjectKey, port: Option<u16>) -> Result<&'s ServicePort, Broken> {
+    let spec = service.spec.as_ref();
+    if spec.and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
+        // CVE-2021-25740: a name of the tenant's choice would lead around every NetworkPolicy.
+        let message =
+            format!("Service '{key}' is of type ExternalName, which is ignored because it can point anywhere");
+        let remedy = "use a Service with EndpointSlices";
+        return Err(broken(InvalidBackend::BackendNotFound, message, remedy));
+    }
+    let ports = spec.and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+    let tcp = |candidate: &&ServicePort| candidate.protocol.as_deref().unwrap_or("TCP") == "TCP";
+    let known = || {
+        let known: Vec<String> = ports.iter().filter(tcp).take(16).map(|port| port.port.to_string()).collect();
+        if known.is_empty() { "it has none for TCP".to_owned() } else { format!("it has {}", known.join(", ")) }
+    };
+    let Some(port) = port else {
+        let message = format!("a reference to a Service needs a port; of Service '{key}', {}", known());
+        return Err(broken(InvalidBackend::BackendNotFound, message, "add the Service's port"));
+    };
+    let found = ports.iter().filter(tcp).find(|candidate| candidate.port == i32::from(port));
+    found.ok_or_else(|| {
+        let message = format!("Service '{key}' has no port {port}; {}", known());
+        broken(InvalidBackend::BackendNotFound, message, "refer to a port of the Service, not of its pods")
+    })
+}
+
+/// What is spoken to a port: what its `appProtocol` says, else what the kind of route implies.
+fn protocol(implied: BackendProtocol, port: &ServicePort, key: &ObjectKey) -> Result<BackendProtocol, Broken> {
+    let Some(written) = port.app_protocol.as_deref().filter(|written| !written.is_empty()) else { return Ok(implied) };
+    match written.to_ascii_lowercase().as_str() {
+        "kubernetes.io/h2c" | "h2c" | "http2" | "grpc" => Ok(BackendProtocol::H2c),
+        "http" => Ok(implied),
+        "kubernetes.io/ws" | "ws" if implied == BackendProtocol::Http1 => Ok(BackendProtocol::Http1),
+        _ => {
+            let message =
+                format!("port {} of Service '{key}' has the appProtocol '{written}', which is not spoken", port.port);
+            let remedy = "use http, kubernetes.io/h2c or kubernetes.io/ws; TLS towards backends is not supported yet";
+            Err(broken(InvalidBackend::UnsupportedProtocol, message, remedy))
+        }
+    }
+}
+
+/// Enters every backend that rules or their mirrors name.
+pub(crate) fn register(env: &Env<'_>, rules: &[Rule], backends: &mut BTreeMap<BackendKey, Backend>) {
+    for rule in rules {
+        let mirrors =
+            |filters: &Filters| filters.mirrors.iter().map(|mirror| mirror.target.clone()).collect::<Vec<_>>();
+        let targets = rule.backends.iter().map(|backend| backend.target.clone());
+        let mirrored = rule.backends.iter().flat_map(|backend| mirrors(&backend.filters));
+        for target in targets.chain(mirrored).chain(mirrors(&rule.filters)) {
+            if let Target::Backend(key) = target {
+                backends.entry(key).or_insert_with_key(|key| settings(env, key));
+            }
+        }
+    }
+}
+
+fn settings(env: &Env<'_>, key: &BackendKey) -> Backend {
+    let service = env.snapshot.services.get(&ObjectKey::new(key.namespace.clone(), key.service.clone()));
+    let affinity = service.and_then(|service| service.spec.as_ref()?.session_affinity.as_deref());
+    Backend { client_ip_affinity: affinity == Some("ClientIP") }
+}

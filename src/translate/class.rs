@@ -1,0 +1,154 @@
+//! GatewayClasses: which are ours, and what we tell them we can do.
+
+use std::collections::BTreeMap;
+
+use super::field::Field;
+use super::finding::{Concern, Findings};
+use super::reason::Reason;
+use super::{Translation, status};
+use crate::api::gateway::{CONTROLLER_NAME, GatewayClass};
+use crate::api::status::{GatewayClassStatus, Status, SupportedFeature};
+use crate::api::{Kind, ObjectKey, ObjectRef};
+use crate::snapshot::Snapshot;
+
+/// Names of conformance features that are served, ascending as the suite demands.
+pub const SUPPORTED_FEATURES: &[&str] = &[
+    "GRPCRoute",
+    "GRPCRouteNamedRouteRule",
+    "GRPCRouteRequestHeaderModifier",
+    "Gateway",
+    "GatewayHTTPListenerIsolation",
+    "GatewayHTTPSListenerDetectMisdirectedRequests",
+    "GatewayPort8080",
+    "GatewayRouteHostnameIntersectionPrecedence",
+    "HTTPRoute",
+    "HTTPRoute303RedirectStatusCode",
+    "HTTPRoute307RedirectStatusCode",
+    "HTTPRoute308RedirectStatusCode",
+    "HTTPRouteBackendProtocolH2C",
+    "HTTPRouteBackendProtocolWebSocket",
+    "HTTPRouteBackendRequestHeaderModification",
+    "HTTPRouteBackendTimeout",
+    "HTTPRouteBackendURLRewrite",
+    "HTTPRouteCORS",
+    "HTTPRouteDestinationPortMatching",
+    "HTTPRouteHostRewrite",
+    "HTTPRouteMethodMatching",
+    "HTTPRouteNamedRouteRule",
+    "HTTPRouteParentRefPort",
+    "HTTPRoutePathRedirect",
+    "HTTPRoutePathRewrite",
+    "HTTPRoutePortRedirect",
+    "HTTPRouteQueryParamMatching",
+    "HTTPRouteRequestMirror",
+    "HTTPRouteRequestMultipleMirrors",
+    "HTTPRouteRequestPercentageMirror",
+    "HTTPRouteRequestTimeout",
+    "HTTPRouteResponseHeaderModification",
+    "HTTPRouteRetryCodes",
+    "HTTPRouteRetryConnectionError",
+    "HTTPRouteSchemeRedirect",
+    "ReferenceGrant",
+];
+
+/// What a Gateway's class means for the Gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Ours and accepted.
+    Accepted,
+    /// Ours, but itself refused.
+    Refused,
+    /// Another controller's.
+    Foreign,
+    /// There is no such class.
+    Missing,
+}
+
+/// The classes of a snapshot by name.
+#[derive(Debug)]
+pub(crate) struct Classes(BTreeMap<String, Class>);
+
+impl Classes {
+    /// What is known about a class.
+    pub(crate) fn get(&self, name: &str) -> Class {
+        self.0.get(name).copied().unwrap_or(Class::Missing)
+    }
+}
+
+/// Judges every class and reports on ours.
+pub(crate) fn classes(snapshot: &Snapshot, out: &mut Translation) -> Classes {
+    let judged = snapshot.gateway_classes.iter().map(|(key, class)| {
+        let verdict =
+            if class.spec.controller_name == CONTROLLER_NAME { judge(key, class, out) } else { Class::Foreign };
+        (key.name.to_string(), verdict)
+    });
+    Classes(judged.collect())
+}
+
+fn judge(key: &ObjectKey, class: &GatewayClass, out: &mut Translation) -> Class {
+    let generation = class.metadata.generation.unwrap_or_default();
+    let mut findings = Findings::default();
+    if let Some(parameters) = &class.spec.parameters_ref {
+        findings.reject(
+            Reason::InvalidParameters,
+            &Field::SPEC.name("parametersRef"),
+            format!("parameters of kind '{}' are not supported", parameters.kind),
+            "remove parametersRef",
+        );
+    }
+    let (verdict, accepted) = match findings.verdict(Concern::Accepted) {
+        Some((reason, message)) => (Class::Refused, status::fails(status::ACCEPTED, reason, message, generation)),
+        None => (
+            Class::Accepted,
+            status::holds(status::ACCEPTED, Reason::Accepted, "Paifang serves Gateways of this class", generation),
+        ),
+    };
+    let object = ObjectRef::new(Kind::GatewayClass, key.clone());
+    out.problems.extend(findings.into_problems(&object));
+    let supported_features = SUPPORTED_FEATURES.iter().map(|name| SupportedFeature { name }).collect();
+    let status = GatewayClassStatus { conditions: vec![accepted], supported_features };
+    out.statuses.insert(object, Status::GatewayClass(status));
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::translate::testing::{condition, snapshot, status_of};
+    use crate::translate::translate;
+
+    #[test]
+    fn supported_features_are_sorted_and_within_the_limit() {
+        assert!(SUPPORTED_FEATURES.is_sorted_by(|a, b| a < b), "the conformance suite demands ascending order");
+        assert!(SUPPORTED_FEATURES.len() <= 64);
+    }
+
+    /// Conformance: GatewayClassObservedGenerationBump.
+    #[test]
+    fn our_class_is_accepted_at_its_current_generation() {
+        let world = snapshot([json!({"kind": "GatewayClass", "metadata": {"name": "paifang", "generation": 7},
+            "spec": {"controllerName": CONTROLLER_NAME}})]);
+        let status = status_of(&translate(&world), "GatewayClass paifang");
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("True", "Accepted", 7));
+        assert_eq!(status["supportedFeatures"][0]["name"], "GRPCRoute");
+    }
+
+    #[test]
+    fn a_class_of_another_controller_gets_no_status() {
+        let world = snapshot([json!({"kind": "GatewayClass", "metadata": {"name": "other"},
+            "spec": {"controllerName": "example.com/other"}})]);
+        assert!(translate(&world).statuses.is_empty());
+    }
+
+    #[test]
+    fn a_class_with_parameters_is_refused() {
+        let world = snapshot([json!({"kind": "GatewayClass", "metadata": {"name": "paifang", "generation": 1},
+            "spec": {"controllerName": CONTROLLER_NAME, "parametersRef": {"group": "x.io", "kind": "Y", "name": "z"}}})]);
+        let translation = translate(&world);
+        let status = status_of(&translation, "GatewayClass paifang");
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "InvalidParameters", 1));
+        assert_eq!(translation.problems[0].field, "spec.parametersRef");
+    }
+}

@@ -1,0 +1,127 @@
+//! Gateways: which are ours, what they shall serve, and what their status says.
+
+mod report;
+
+use std::net::IpAddr;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::certificate::Certificates;
+use super::class::{Class, Classes};
+use super::field::Field;
+use super::finding::{Concern, Findings};
+use super::listener::ListenerPlan;
+use super::reason::Reason;
+use super::{Env, Problem, Translation, address, conflict, listener, socket};
+use crate::api::gateway::Gateway;
+use crate::api::gateway::shared::FromNamespaces;
+use crate::api::{Kind, ObjectKey, ObjectRef};
+
+pub(crate) use report::report;
+
+/// A Gateway of ours on its way from specification to IR and status.
+#[derive(Debug)]
+pub(crate) struct GatewayPlan<'a> {
+    pub(crate) key: &'a ObjectKey,
+    pub(crate) object: &'a Gateway,
+    /// Where it listens.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Addresses that turned out not to be this machine's.
+    pub(crate) unusable: Vec<IpAddr>,
+    pub(crate) listeners: Vec<ListenerPlan<'a>>,
+    /// What is wrong with the Gateway itself.
+    pub(crate) findings: Findings,
+}
+
+impl GatewayPlan<'_> {
+    /// Whether nothing speaks against the Gateway itself.
+    pub(crate) fn is_accepted(&self) -> bool {
+        !self.findings.against(Concern::Accepted)
+    }
+}
+
+/// Seconds since 1970 at which an object was made; 0 when nobody says.
+pub(crate) fn created(meta: &ObjectMeta) -> i64 {
+    meta.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second())
+}
+
+/// Reads every Gateway of ours, oldest first, conflicts and sockets decided.
+pub(crate) fn plan<'a>(env: &Env<'a>, classes: &Classes, out: &mut Translation) -> Vec<GatewayPlan<'a>> {
+    let mut loaded = Certificates::new();
+    let mut plans = Vec::new();
+    for (key, object) in env.snapshot.gateways.iter() {
+        match classes.get(&object.spec.gateway_class_name) {
+            Class::Foreign => {}
+            Class::Missing => out.problems.push(missing_class(key, object)),
+            class => plans.push(plan_one(env, &mut loaded, class, (key, object))),
+        }
+    }
+    plans.sort_by_key(|plan| (created(&plan.object.metadata), plan.key));
+    socket::claim(&mut plans);
+    plans
+}
+
+fn missing_class(key: &ObjectKey, object: &Gateway) -> Problem {
+    let name = &object.spec.gateway_class_name;
+    Problem {
+        object: ObjectRef::new(Kind::Gateway, key.clone()),
+        field: Field::SPEC.name("gatewayClassName").to_string(),
+        reason: Reason::Pending.as_str(),
+        message: format!("there is no GatewayClass '{name}', so nobody serves this Gateway"),
+        remedy: format!("create a GatewayClass '{name}' with controllerName {}", crate::api::gateway::CONTROLLER_NAME),
+    }
+}
+
+fn plan_one<'a>(
+    env: &Env<'a>,
+    loaded: &mut Certificates,
+    class: Class,
+    (key, object): (&'a ObjectKey, &'a Gateway),
+) -> GatewayPlan<'a> {
+    let spec = &object.spec;
+    let mut findings = Findings::default();
+    let addresses = address::addresses(&spec.addresses, env.snapshot.facts.default_address, &mut findings);
+    refuse_parameters(class, object, &mut findings);
+    notice_unserved(object, &mut findings);
+    let gateway = (&*key.namespace, spec.tls.as_ref());
+    let listeners = spec.listeners.iter().enumerate();
+    let mut listeners: Vec<_> = listeners.map(|entry| listener::plan(env, loaded, gateway, entry)).collect();
+    conflict::mark(&mut listeners);
+    GatewayPlan { key, object, addresses, unusable: Vec::new(), listeners, findings }
+}
+
+fn refuse_parameters(class: Class, object: &Gateway, findings: &mut Findings) {
+    if class == Class::Refused {
+        let message = format!("its GatewayClass '{}' is not accepted", object.spec.gateway_class_name);
+        let at = Field::SPEC;
+        findings.reject(Reason::InvalidParameters, &at.name("gatewayClassName"), message, "mend the GatewayClass");
+    }
+    if let Some(parameters) = object.spec.infrastructure.as_ref().and_then(|it| it.parameters_ref.as_ref()) {
+        let message = format!("parameters of kind '{}/{}' are not supported", parameters.group, parameters.kind);
+        let at = Field::SPEC;
+        let at = at.name("infrastructure");
+        findings.reject(Reason::InvalidParameters, &at.name("parametersRef"), message, "remove parametersRef");
+    }
+}
+
+fn notice_unserved(object: &Gateway, findings: &mut Findings) {
+    let spec = &object.spec;
+    let mut notice = |field: &str, message: &str| {
+        findings.notice(
+            Reason::UnsupportedValue,
+            &Field::SPEC.name(field),
+            message,
+            "remove it, or wait for a release that supports it",
+        );
+    };
+    if spec.tls.as_ref().is_some_and(|tls| tls.backend.is_some()) {
+        notice("tls.backend", "client certificates towards backends are not supported yet; none is shown");
+    }
+    let listener_sets = spec.allowed_listeners.as_ref().and_then(|allowed| allowed.namespaces.as_ref()?.from.as_ref());
+    if listener_sets.is_some_and(|from| *from != FromNamespaces::None) {
+        notice("allowedListeners", "ListenerSets are not supported yet; none attaches");
+    }
+    if spec.default_scope.is_some() {
+        notice("defaultScope", "default Gateways are not supported; routes must name this Gateway");
+    }
+}

@@ -1,0 +1,165 @@
+//! The status of Gateways and their listeners, and their listeners' IR.
+
+use std::sync::Arc;
+
+use super::GatewayPlan;
+use crate::api::gateway::listener::RouteGroupKind;
+use crate::api::status::{Condition, GatewayStatus, ListenerStatus, Status};
+use crate::api::{Kind, ObjectKey, ObjectRef};
+use crate::ir::{Listener, ListenerProtocol};
+use crate::snapshot::Facts;
+use crate::translate::finding::Concern;
+use crate::translate::listener::ListenerPlan;
+use crate::translate::reason::Reason;
+use crate::translate::{Translation, address, socket, status};
+
+/// Writes what became of the Gateways: listeners to the IR, conditions to the statuses.
+pub(crate) fn report(gateways: Vec<GatewayPlan<'_>>, facts: &Facts, out: &mut Translation) {
+    for mut gateway in gateways {
+        socket::observe(&mut gateway, facts);
+        let listeners = gateway.listeners.iter_mut().filter_map(|listener| lower(gateway.key, listener));
+        out.ir.listeners.extend(listeners.map(Arc::new));
+        let object = ObjectRef::new(Kind::Gateway, gateway.key.clone());
+        out.statuses.insert(object.clone(), Status::Gateway(gateway_status(&gateway)));
+        out.problems.extend(gateway.findings.into_problems(&object));
+        for listener in gateway.listeners {
+            out.problems.extend(listener.findings.into_problems(&object));
+        }
+    }
+    out.ir.listeners.sort_by(|a, b| (&a.gateway, &a.name).cmp(&(&b.gateway, &b.name)));
+}
+
+/// A listener that has sockets serves, also while the operating system refuses them: the process
+/// keeps trying.
+fn lower(gateway: &ObjectKey, listener: &mut ListenerPlan<'_>) -> Option<Listener> {
+    if listener.sockets.is_empty() {
+        return None;
+    }
+    Some(Listener {
+        gateway: gateway.clone(),
+        name: listener.spec.name.as_str().into(),
+        sockets: listener.sockets.clone(),
+        protocol: listener.protocol?,
+        hostname: listener.hostname.clone(),
+        certificates: std::mem::take(&mut listener.certificates),
+        routes: std::mem::take(&mut listener.routes),
+    })
+}
+
+fn gateway_status(gateway: &GatewayPlan<'_>) -> GatewayStatus {
+    let generation = gateway.object.metadata.generation.unwrap_or_default();
+    let accepted = accepted(gateway, generation);
+    let usable = gateway.addresses.iter().filter(|address| !gateway.unusable.contains(address));
+    let addresses = if gateway.is_accepted() { usable.copied().map(address::assigned).collect() } else { Vec::new() };
+    GatewayStatus {
+        addresses,
+        conditions: [accepted, programmed(gateway, generation)]
+            .into_iter()
+            .chain(unresolved(gateway, generation))
+            .collect(),
+        listeners: gateway.listeners.iter().map(|listener| listener_status(gateway, listener, generation)).collect(),
+    }
+}
+
+fn accepted(gateway: &GatewayPlan<'_>, generation: i64) -> Condition {
+    if let Some((reason, message)) = gateway.findings.verdict(Concern::Accepted) {
+        return status::fails(status::ACCEPTED, reason, message, generation);
+    }
+    let refused = gateway.listeners.iter().filter(|listener| listener.findings.against(Concern::Accepted));
+    let refused: Vec<&str> = refused.map(|listener| listener.spec.name.as_str()).take(8).collect();
+    let any_valid = gateway.listeners.iter().any(|listener| !listener.findings.against(Concern::Accepted));
+    let named = || format!("listeners that are not accepted: {}", refused.join(", "));
+    if gateway.listeners.is_empty() {
+        status::fails(status::ACCEPTED, Reason::ListenersNotValid, "the Gateway has no listeners", generation)
+    } else if !any_valid {
+        status::fails(status::ACCEPTED, Reason::ListenersNotValid, named(), generation)
+    } else if !refused.is_empty() {
+        status::holds(status::ACCEPTED, Reason::ListenersNotValid, named(), generation)
+    } else {
+        status::holds(status::ACCEPTED, Reason::Accepted, "the Gateway is accepted", generation)
+    }
+}
+
+fn programmed(gateway: &GatewayPlan<'_>, generation: i64) -> Condition {
+    let fails = |reason, message: String| status::fails(status::PROGRAMMED, reason, message, generation);
+    if !gateway.is_accepted() {
+        return fails(Reason::Invalid, "the Gateway is not accepted".to_owned());
+    }
+    if let Some((reason, message)) = gateway.findings.verdict(Concern::Programmed) {
+        return fails(reason, message);
+    }
+    let states: Vec<_> = gateway.listeners.iter().map(|listener| not_programmed(gateway, listener)).collect();
+    if let Some((reason, message)) = states.iter().flatten().find(|(reason, _)| *reason == Reason::Pending) {
+        return fails(*reason, message.clone());
+    }
+    let serving = states.iter().filter(|state| state.is_none()).count();
+    if serving == 0 {
+        return fails(Reason::Invalid, "none of its listeners serves".to_owned());
+    }
+    let message = format!("{serving} of {} listeners serve", states.len());
+    status::holds(status::PROGRAMMED, Reason::Programmed, message, generation)
+}
+
+/// `ResolvedRefs` of the Gateway sums up its listeners; it is written only when one is wrong.
+fn unresolved(gateway: &GatewayPlan<'_>, generation: i64) -> Option<Condition> {
+    let broken = gateway.listeners.iter().filter(|listener| listener.findings.against(Concern::ResolvedRefs));
+    let broken: Vec<&str> = broken.map(|listener| listener.spec.name.as_str()).take(8).collect();
+    let message = format!("listeners with references that lead nowhere: {}", broken.join(", "));
+    (!broken.is_empty())
+        .then(|| status::fails(status::RESOLVED_REFS, Reason::ListenersNotResolved, message, generation))
+}
+
+/// Why a listener does not serve.
+fn not_programmed(gateway: &GatewayPlan<'_>, listener: &ListenerPlan<'_>) -> Option<(Reason, String)> {
+    if let Some(conflict) = &listener.conflict {
+        return Some(conflict.clone());
+    }
+    if !gateway.is_accepted() {
+        return Some((Reason::Invalid, "the Gateway is not accepted".to_owned()));
+    }
+    // Certificates may already have moved to the IR: a listener with sockets had some.
+    if listener.sockets.is_empty() {
+        let obstacle = listener.obstacle().unwrap_or("the Gateway has no usable address");
+        return Some((Reason::Invalid, obstacle.to_owned()));
+    }
+    if listener.findings.against(Concern::Accepted) {
+        return Some((Reason::Invalid, "the listener is not accepted".to_owned()));
+    }
+    if let Some(verdict) = listener.findings.verdict(Concern::Programmed) {
+        return Some(verdict);
+    }
+    let socket = listener.pending.first()?;
+    Some((Reason::Pending, format!("waiting for {socket} to be bound")))
+}
+
+fn listener_status(gateway: &GatewayPlan<'_>, listener: &ListenerPlan<'_>, generation: i64) -> ListenerStatus {
+    let mut conditions = vec![
+        match listener.findings.verdict(Concern::Accepted) {
+            Some((reason, message)) => status::fails(status::ACCEPTED, reason, message, generation),
+            None => status::holds(status::ACCEPTED, Reason::Accepted, "the listener is accepted", generation),
+        },
+        match not_programmed(gateway, listener) {
+            Some((reason, message)) => status::fails(status::PROGRAMMED, reason, message, generation),
+            None => status::holds(status::PROGRAMMED, Reason::Programmed, "the listener serves", generation),
+        },
+        status::resolved_refs(&listener.findings, generation),
+    ];
+    if let Some((reason, message)) = &listener.conflict {
+        conditions.push(status::holds(status::CONFLICTED, *reason, message.as_str(), generation));
+    }
+    if listener.overlaps && listener.protocol == Some(ListenerProtocol::Https) {
+        let message = "another HTTPS listener of this port covers some of the same hosts: a client may send \
+                       requests for one over a connection made for the other, which is answered with 421";
+        conditions.push(status::holds(status::OVERLAPPING_TLS, Reason::OverlappingHostnames, message, generation));
+    }
+    ListenerStatus {
+        name: listener.spec.name.clone(),
+        supported_kinds: listener.kinds.iter().map(|kind| supported(*kind)).collect(),
+        attached_routes: listener.attached,
+        conditions,
+    }
+}
+
+fn supported(kind: Kind) -> RouteGroupKind {
+    RouteGroupKind { group: Some(kind.group().to_owned()), kind: kind.as_str().to_owned() }
+}

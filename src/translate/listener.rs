@@ -1,0 +1,199 @@
+//! One listener of a Gateway: what it may serve, and what stands against it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Env;
+use super::certificate::{self, Certificates};
+use super::field::Field;
+use super::finding::{Concern, Findings};
+use super::reason::Reason;
+use crate::api::Kind;
+use crate::api::gateway::GROUP;
+use crate::api::gateway::listener::{GatewayTls, Listener, Protocol, RouteGroupKind, TlsMode};
+use crate::ir::{Attached, Certificate, Hostname, ListenerProtocol};
+use crate::snapshot::Socket;
+
+/// Kinds of routes that HTTP and HTTPS listeners serve.
+const HTTP_KINDS: [Kind; 2] = [Kind::HttpRoute, Kind::GrpcRoute];
+
+/// A listener on its way from specification to IR and status.
+#[derive(Debug)]
+pub(crate) struct ListenerPlan<'a> {
+    pub(crate) spec: &'a Listener,
+    /// Absent when it speaks what we do not.
+    pub(crate) protocol: Option<ListenerProtocol>,
+    /// Hosts it serves; every host when absent.
+    pub(crate) hostname: Option<Hostname>,
+    /// Kinds that may attach.
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) certificates: Vec<Arc<Certificate>>,
+    /// Set when another listener of the Gateway wants the same.
+    pub(crate) conflict: Option<(Reason, String)>,
+    /// Whether another HTTPS listener of the port covers some of the same hosts.
+    pub(crate) overlaps: bool,
+    /// Where it listens; empty when it does not.
+    pub(crate) sockets: Vec<Socket>,
+    /// Sockets nobody has tried yet.
+    pub(crate) pending: Vec<Socket>,
+    pub(crate) findings: Findings,
+    /// Accepted routes attached to it, whatever its own state.
+    pub(crate) attached: i32,
+    /// The same routes as the IR wants them.
+    pub(crate) routes: Vec<Attached>,
+}
+
+impl ListenerPlan<'_> {
+    /// Why it cannot be served, apart from what the operating system says.
+    pub(crate) fn obstacle(&self) -> Option<&'static str> {
+        if self.findings.against(Concern::Accepted) {
+            Some("the listener is not accepted")
+        } else if self.protocol == Some(ListenerProtocol::Https) && self.certificates.is_empty() {
+            Some("there is no usable certificate")
+        } else if self.kinds.is_empty() {
+            Some("no supported kind of route may attach")
+        } else {
+            None
+        }
+    }
+
+    /// The sockets it wants.
+    pub(crate) fn wants(&self, addresses: &[IpAddr]) -> Vec<Socket> {
+        addresses.iter().map(|address| Socket { address: *address, port: self.spec.port }).collect()
+    }
+}
+
+/// Reads one listener of a Gateway in `namespace`.
+pub(crate) fn plan<'a>(
+    env: &Env<'_>,
+    loaded: &mut Certificates,
+    (namespace, gateway_tls): (&str, Option<&GatewayTls>),
+    (index, spec): (usize, &'a Listener),
+) -> ListenerPlan<'a> {
+    let at = Field::SPEC;
+    let at = at.item("listeners", index);
+    let mut findings = Findings::default();
+    let protocol = protocol(spec, &at, &mut findings);
+    let hostname = hostname(spec, &at, &mut findings);
+    let kinds = if protocol.is_some() { kinds(spec, &at, &mut findings) } else { Vec::new() };
+    let mut certificates = Vec::new();
+    if protocol == Some(ListenerProtocol::Https) {
+        certificates = terminate(env, loaded, (namespace, spec), (&at, &mut findings));
+        refuse_client_validation(gateway_tls, spec.port, &mut findings);
+    }
+    refuse_unserved(spec, &at, &mut findings);
+    ListenerPlan {
+        spec,
+        protocol,
+        hostname,
+        kinds,
+        certificates,
+        conflict: None,
+        overlaps: false,
+        sockets: Vec::new(),
+        pending: Vec::new(),
+        findings,
+        attached: 0,
+        routes: Vec::new(),
+    }
+}
+
+fn protocol(spec: &Listener, at: &Field<'_>, findings: &mut Findings) -> Option<ListenerProtocol> {
+    match &spec.protocol {
+        Protocol::Http => Some(ListenerProtocol::Http),
+        Protocol::Https => Some(ListenerProtocol::Https),
+        other => {
+            let message = format!("protocol '{other}' is not served");
+            findings.reject(Reason::UnsupportedProtocol, &at.name("protocol"), message, "use HTTP or HTTPS");
+            None
+        }
+    }
+}
+
+fn hostname(spec: &Listener, at: &Field<'_>, findings: &mut Findings) -> Option<Hostname> {
+    let text = spec.hostname.as_deref().filter(|text| !text.is_empty())?;
+    let hostname = Hostname::parse(text);
+    if hostname.is_none() {
+        let message = format!("'{text}' is not a hostname");
+        let remedy = "write a DNS name, or a wildcard such as *.example.com";
+        findings.reject(Reason::UnsupportedValue, &at.name("hostname"), message, remedy);
+    }
+    hostname
+}
+
+fn kinds(spec: &Listener, at: &Field<'_>, findings: &mut Findings) -> Vec<Kind> {
+    let asked = spec.allowed_routes.as_ref().map(|allowed| allowed.kinds.as_slice()).unwrap_or_default();
+    if asked.is_empty() {
+        return HTTP_KINDS.to_vec();
+    }
+    let at = at.name("allowedRoutes");
+    let mut kinds = Vec::new();
+    for (index, asked) in asked.iter().enumerate() {
+        match HTTP_KINDS.into_iter().find(|kind| is_kind(asked, *kind)) {
+            Some(kind) if kinds.contains(&kind) => {}
+            Some(kind) => kinds.push(kind),
+            None => {
+                let message = format!("routes of kind '{}' cannot attach to {} listeners", asked.kind, spec.protocol);
+                let remedy = "allow HTTPRoute or GRPCRoute";
+                findings.unresolved(Reason::InvalidRouteKinds, &at.item("kinds", index), message, remedy);
+            }
+        }
+    }
+    kinds
+}
+
+fn is_kind(asked: &RouteGroupKind, kind: Kind) -> bool {
+    asked.kind == kind.as_str() && asked.group.as_deref().unwrap_or(GROUP) == kind.group()
+}
+
+fn terminate(
+    env: &Env<'_>,
+    loaded: &mut Certificates,
+    (namespace, spec): (&str, &Listener),
+    (at, findings): (&Field<'_>, &mut Findings),
+) -> Vec<Arc<Certificate>> {
+    let at = at.name("tls");
+    let (mode, references) = match &spec.tls {
+        Some(tls) => (tls.mode.as_ref().unwrap_or(&TlsMode::Terminate), tls.certificate_refs.as_slice()),
+        None => (&TlsMode::Terminate, [].as_slice()),
+    };
+    if *mode != TlsMode::Terminate {
+        let message = format!("HTTPS listeners end TLS themselves, so mode '{mode}' is not possible");
+        findings.reject(Reason::UnsupportedValue, &at.name("mode"), message, "use mode Terminate, or protocol TLS");
+        return Vec::new();
+    }
+    if references.is_empty() {
+        let message = "an HTTPS listener needs a certificate";
+        let remedy = "name a Secret of type kubernetes.io/tls";
+        findings.unresolved(Reason::InvalidCertificateRef, &at.name("certificateRefs"), message, remedy);
+    }
+    certificate::follow(env, loaded, namespace, references, (&at, findings))
+}
+
+/// Fails closed: whoever asks for client certificates must not be served without.
+fn refuse_client_validation(tls: Option<&GatewayTls>, port: u16, findings: &mut Findings) {
+    let Some(frontend) = tls.and_then(|tls| tls.frontend.as_ref()) else { return };
+    let own = frontend.per_port.iter().find(|entry| entry.port == port).map(|entry| &entry.tls);
+    if own.unwrap_or(&frontend.default).validation.is_some() {
+        let at = Field::SPEC;
+        let at = at.name("tls");
+        let message = "client certificates are not supported yet, and without them this listener must not serve";
+        let remedy = "remove the validation, or wait for a release that supports it";
+        findings.reject(Reason::UnsupportedValue, &at.name("frontend"), message, remedy);
+    }
+}
+
+fn refuse_unserved(spec: &Listener, at: &Field<'_>, findings: &mut Findings) {
+    if spec.port == 0 {
+        let remedy = "write a port from 1 to 65535";
+        findings.reject(Reason::PortUnavailable, &at.name("port"), "0 is not a port", remedy);
+    }
+    if spec.filters.is_some() {
+        let message = "listener filters are not supported yet, and must not be skipped";
+        findings.reject(Reason::UnsupportedValue, &at.name("filters"), message, "move them to the routes");
+    }
+    if spec.tls.as_ref().is_some_and(|tls| !tls.options.is_empty()) {
+        let message = "no TLS option is known; they have no effect";
+        findings.notice(Reason::UnsupportedValue, &at.name("tls").name("options"), message, "remove them");
+    }
+}

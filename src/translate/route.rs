@@ -1,0 +1,227 @@
+//! Routes of every kind: attached to listeners, lowered to rules, reported on.
+
+mod grpc;
+mod http;
+mod matching;
+mod report;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::attach::{self, Applicant, Attachment, Refusal};
+use super::field::Field;
+use super::finding::{Concern, Findings};
+use super::gateway::{GatewayPlan, created};
+use super::grant::Referrer;
+use super::reason::Reason;
+use super::{Env, Problem, Translation, backend};
+use crate::api::gateway::GROUP;
+use crate::api::gateway::shared::ParentReference;
+use crate::api::{Kind, ObjectKey, ObjectRef};
+use crate::ir::{Attached, BackendProtocol, Filters, Hostname, Route, RouteId, Rule, Timeouts};
+
+/// What translation needs to know about a kind of route; everything else is written once, here.
+pub(crate) trait RouteKind {
+    /// The kind.
+    fn kind(&self) -> Kind;
+    /// Its metadata.
+    fn metadata(&self) -> &ObjectMeta;
+    /// `spec.parentRefs`
+    fn parents(&self) -> &[ParentReference];
+    /// `spec.hostnames`
+    fn hostnames(&self) -> &[String];
+    /// What its backends speak when the Service does not say.
+    fn backend_protocol(&self) -> BackendProtocol;
+    /// How many rules it has.
+    fn rule_count(&self) -> usize;
+    /// Lowers one rule. A finding against `Accepted` drops it.
+    fn rule(&self, index: usize, scope: &mut Scope<'_>) -> Rule;
+}
+
+/// What lowering one rule may look at, and where it says what is wrong.
+#[derive(Debug)]
+pub(crate) struct Scope<'e> {
+    pub(crate) env: &'e Env<'e>,
+    /// The route, as ReferenceGrants see it.
+    pub(crate) from: Referrer<'e>,
+    pub(crate) protocol: BackendProtocol,
+    pub(crate) findings: Findings,
+}
+
+/// A route with everything known about it apart from its parents.
+struct Lowered {
+    route: Arc<Route>,
+    hostnames: Vec<Hostname>,
+    findings: Findings,
+    /// Indices of rules that answer 500 because they cannot be honoured.
+    dropped: Vec<usize>,
+    /// Whether nothing of it can be honoured.
+    refused: bool,
+    /// Whether it may not serve at all, not even errors.
+    hostless: bool,
+}
+
+/// A parentRef that names a Gateway of ours, judged.
+struct Judged<'a> {
+    index: usize,
+    parent: &'a ParentReference,
+    gateway: usize,
+    verdict: Result<Vec<Attachment>, Refusal>,
+}
+
+/// Attaches every route, oldest first (that is the order of precedence), and reports on those
+/// that name a Gateway of ours.
+pub(crate) fn attach_all(env: &Env<'_>, gateways: &mut [GatewayPlan<'_>], out: &mut Translation) {
+    let index: HashMap<ObjectKey, usize> =
+        gateways.iter().enumerate().map(|(index, gateway)| (gateway.key.clone(), index)).collect();
+    let http = env.snapshot.http_routes.iter().map(|(key, route)| (key, &**route as &dyn RouteKind));
+    let grpc = env.snapshot.grpc_routes.iter().map(|(key, route)| (key, &**route as &dyn RouteKind));
+    let mut routes: Vec<(i64, &ObjectKey, &dyn RouteKind)> =
+        http.chain(grpc).map(|(key, route)| (created(route.metadata()), key, route)).collect();
+    routes.sort_by_key(|(created, key, _)| (*created, *key));
+    for (_, key, route) in routes {
+        let ours = parents_of_ours(env, &index, (key, route), out);
+        if !ours.is_empty() {
+            attach_one(env, gateways, (key, route), ours, out);
+        }
+    }
+}
+
+/// The parentRefs that name a Gateway of ours, with the Gateway. A parent that nobody knows is
+/// a problem for people, but gets no status entry.
+fn parents_of_ours<'r>(
+    env: &Env<'_>,
+    index: &HashMap<ObjectKey, usize>,
+    (key, route): (&ObjectKey, &'r dyn RouteKind),
+    out: &mut Translation,
+) -> Vec<(usize, &'r ParentReference, usize)> {
+    let mut ours: Vec<(usize, &ParentReference, usize)> = Vec::new();
+    for (position, parent) in route.parents().iter().enumerate() {
+        if parent.group.as_deref().unwrap_or(GROUP) != GROUP {
+            continue;
+        }
+        let namespace = parent.namespace.as_deref().map_or_else(|| Arc::clone(&key.namespace), Arc::from);
+        let named = ObjectKey::new(namespace, parent.name.as_str());
+        let unknown = match parent.kind.as_deref().unwrap_or("Gateway") {
+            "Gateway" => match index.get(&named) {
+                Some(gateway) => {
+                    if !ours.iter().any(|(_, known, _)| *known == parent) {
+                        ours.push((position, parent, *gateway));
+                    }
+                    continue;
+                }
+                None if env.snapshot.gateways.contains_key(&named) => continue,
+                None => (format!("there is no Gateway '{named}'"), "create it, or name another"),
+            },
+            "ListenerSet" => ("ListenerSets are not supported yet".to_owned(), "attach to a Gateway instead"),
+            _ => continue,
+        };
+        let at = Field::SPEC;
+        out.problems.push(Problem {
+            object: ObjectRef::new(route.kind(), key.clone()),
+            field: at.item("parentRefs", position).to_string(),
+            reason: Reason::NoMatchingParent.as_str(),
+            message: unknown.0,
+            remedy: unknown.1.to_owned(),
+        });
+    }
+    ours
+}
+
+fn attach_one(
+    env: &Env<'_>,
+    gateways: &mut [GatewayPlan<'_>],
+    (key, route): (&ObjectKey, &dyn RouteKind),
+    ours: Vec<(usize, &ParentReference, usize)>,
+    out: &mut Translation,
+) {
+    let lowered = lower(env, key, route);
+    let applicant = Applicant { kind: route.kind(), key, hostnames: &lowered.hostnames };
+    let judged = ours.into_iter().filter_map(|(index, parent, gateway)| {
+        let verdict = attach::judge(env.snapshot, applicant, parent, gateways.get(gateway)?);
+        Some(Judged { index, parent, gateway, verdict })
+    });
+    let judged: Vec<Judged<'_>> = judged.collect();
+    if !lowered.hostless {
+        let (route, counts) = (&lowered.route, !lowered.refused);
+        let used = judged.iter().filter(|judged| judged.verdict.is_ok()).count() > 0;
+        if used {
+            backend::register(env, &route.rules, &mut out.ir.backends);
+        }
+        join(gateways, &judged, route, counts);
+    }
+    report::report(key, route, lowered, judged, out);
+}
+
+/// Adds the route to each listener that takes it, once, however many parentRefs lead there.
+/// A refused route joins too, so that its requests get an error and not somebody else's answer,
+/// but does not count.
+fn join(gateways: &mut [GatewayPlan<'_>], judged: &[Judged<'_>], route: &Arc<Route>, counts: bool) {
+    let mut joined: BTreeMap<(usize, usize), &Attachment> = BTreeMap::new();
+    for judged in judged {
+        for attachment in judged.verdict.iter().flatten() {
+            joined.insert((judged.gateway, attachment.listener), attachment);
+        }
+    }
+    for ((gateway, listener), attachment) in joined {
+        let Some(listener) = gateways.get_mut(gateway).and_then(|it| it.listeners.get_mut(listener)) else { continue };
+        listener.attached += i32::from(counts);
+        listener.routes.push(Attached { hostnames: attachment.hostnames.clone(), route: Arc::clone(route) });
+    }
+}
+
+fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind) -> Lowered {
+    let mut findings = Findings::default();
+    let hostnames = hostnames(route.hostnames(), &mut findings);
+    let hostless = hostnames.is_empty() && !route.hostnames().is_empty();
+    let from = Referrer::route(route.kind(), &key.namespace);
+    let (mut rules, mut dropped) = (Vec::with_capacity(route.rule_count()), Vec::new());
+    for index in 0..route.rule_count() {
+        let mut scope = Scope { env, from, protocol: route.backend_protocol(), findings: Findings::default() };
+        let mut rule = route.rule(index, &mut scope);
+        if scope.findings.against(Concern::Accepted) {
+            dropped.push(index);
+            rule = answer_500(rule);
+        }
+        findings.append(scope.findings);
+        if !rule.matches.is_empty() {
+            rules.push(rule);
+        }
+    }
+    let id = RouteId { kind: route.kind(), key: key.clone() };
+    let refused = hostless || (!dropped.is_empty() && dropped.len() == route.rule_count());
+    let route = Arc::new(Route { id, created: created(route.metadata()), rules });
+    Lowered { route, hostnames, findings, dropped, refused, hostless }
+}
+
+/// A rule that cannot be honoured still owns its requests: they get an error instead of a
+/// treatment their owner did not ask for.
+fn answer_500(rule: Rule) -> Rule {
+    Rule { filters: Filters::default(), backends: Vec::new(), timeouts: Timeouts::default(), retry: None, ..rule }
+}
+
+/// Reads hostnames. If none of them is one, the route must not serve every host instead.
+fn hostnames(written: &[String], findings: &mut Findings) -> Vec<Hostname> {
+    let mut hostnames = Vec::with_capacity(written.len());
+    let mut broken = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        match Hostname::parse(text) {
+            Some(hostname) if hostnames.contains(&hostname) => {}
+            Some(hostname) => hostnames.push(hostname),
+            None => broken.push((index, format!("'{text}' is not a hostname"))),
+        }
+    }
+    for (index, message) in broken {
+        let at = Field::SPEC;
+        let at = at.item("hostnames", index);
+        let remedy = "write a DNS name, or a wildcard such as *.example.com";
+        if hostnames.is_empty() {
+            findings.reject(Reason::UnsupportedValue, &at, message, remedy);
+        } else {
+            findings.notice(Reason::UnsupportedValue, &at, message, remedy);
+        }
+    }
+    hostnames
+}

@@ -1,0 +1,66 @@
+//! The status of a route: one entry for each parentRef that names a Gateway of ours.
+
+use super::{Judged, Lowered, RouteKind};
+use crate::api::gateway::CONTROLLER_NAME;
+use crate::api::status::{Condition, RouteParentStatus, RouteStatus, Status};
+use crate::api::{ObjectKey, ObjectRef};
+use crate::translate::field::Field;
+use crate::translate::finding::Concern;
+use crate::translate::reason::Reason;
+use crate::translate::{Problem, Translation, status};
+
+/// Writes the status of a route and everything that is wrong with it.
+pub(super) fn report(
+    key: &ObjectKey,
+    route: &dyn RouteKind,
+    lowered: Lowered,
+    judged: Vec<Judged<'_>>,
+    out: &mut Translation,
+) {
+    let object = ObjectRef::new(route.kind(), key.clone());
+    let generation = route.metadata().generation.unwrap_or_default();
+    let parents = judged.iter().map(|judged| RouteParentStatus {
+        parent_ref: judged.parent.clone(),
+        controller_name: CONTROLLER_NAME,
+        conditions: conditions(&lowered, judged, generation),
+    });
+    let status = RouteStatus { parents: parents.collect() };
+    out.statuses.insert(object.clone(), Status::Route(status));
+    for Judged { index, verdict, .. } in judged {
+        let Err(refusal) = verdict else { continue };
+        out.problems.push(Problem {
+            object: object.clone(),
+            field: Field::SPEC.item("parentRefs", index).to_string(),
+            reason: refusal.reason.as_str(),
+            message: refusal.message,
+            remedy: refusal.remedy.to_owned(),
+        });
+    }
+    out.problems.extend(lowered.findings.into_problems(&object));
+}
+
+fn conditions(lowered: &Lowered, judged: &Judged<'_>, generation: i64) -> Vec<Condition> {
+    let mut conditions = Vec::with_capacity(2);
+    let broken = lowered.findings.verdict(Concern::Accepted);
+    match (&judged.verdict, broken) {
+        (Err(refusal), _) => {
+            let message = refusal.message.as_str();
+            conditions.push(status::fails(status::ACCEPTED, refusal.reason, message, generation));
+        }
+        (Ok(_), Some((reason, message))) if lowered.refused => {
+            conditions.push(status::fails(status::ACCEPTED, reason, message, generation));
+        }
+        (Ok(_), broken) => {
+            conditions.push(status::holds(status::ACCEPTED, Reason::Accepted, "the route is accepted", generation));
+            if let Some((_, message)) = broken {
+                let rules: Vec<String> = lowered.dropped.iter().take(8).map(ToString::to_string).collect();
+                let message = format!("Dropped Rule {}, whose requests get 500: {message}", rules.join(", "));
+                let reason = Reason::UnsupportedValue;
+                conditions.push(status::holds(status::PARTIALLY_INVALID, reason, message, generation));
+            }
+        }
+    }
+    let at = conditions.len().min(1);
+    conditions.insert(at, status::resolved_refs(&lowered.findings, generation));
+    conditions
+}

@@ -1,0 +1,45 @@
+//! Builders for conditions.
+
+use super::finding::{Concern, Findings};
+use super::reason::Reason;
+use crate::api::status::{Condition, ConditionStatus};
+
+/// Condition type.
+pub(crate) const ACCEPTED: &str = "Accepted";
+/// Condition type.
+pub(crate) const PROGRAMMED: &str = "Programmed";
+/// Condition type.
+pub(crate) const RESOLVED_REFS: &str = "ResolvedRefs";
+/// Condition type, only ever True.
+pub(crate) const CONFLICTED: &str = "Conflicted";
+/// Condition type, only ever True.
+pub(crate) const OVERLAPPING_TLS: &str = "OverlappingTLSConfig";
+/// Condition type, only ever True.
+pub(crate) const PARTIALLY_INVALID: &str = "PartiallyInvalid";
+
+/// A condition that holds.
+pub(crate) fn holds(kind: &'static str, reason: Reason, message: impl Into<String>, generation: i64) -> Condition {
+    build(kind, ConditionStatus::True, reason, (message.into(), generation))
+}
+
+/// A condition that does not hold.
+pub(crate) fn fails(kind: &'static str, reason: Reason, message: impl Into<String>, generation: i64) -> Condition {
+    build(kind, ConditionStatus::False, reason, (message.into(), generation))
+}
+
+/// `ResolvedRefs`, from what was found.
+pub(crate) fn resolved_refs(findings: &Findings, generation: i64) -> Condition {
+    match findings.verdict(Concern::ResolvedRefs) {
+        Some((reason, message)) => fails(RESOLVED_REFS, reason, message, generation),
+        None => holds(RESOLVED_REFS, Reason::ResolvedRefs, "all references lead somewhere", generation),
+    }
+}
+
+fn build(
+    kind: &'static str,
+    status: ConditionStatus,
+    reason: Reason,
+    (message, observed_generation): (String, i64),
+) -> Condition {
+    Condition { kind, status, reason: reason.as_str(), message, observed_generation }
+}
