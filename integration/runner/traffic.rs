@@ -21,10 +21,10 @@ pub(crate) fn check(case: &Case, file: &Path) -> anyhow::Result<()> {
     let steps = step::load(file)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let failures = runtime.block_on(async {
-        let mut edge = EdgeUnderTest::start(&case.manifests()).await?;
+        let edge = EdgeUnderTest::start(&case.manifests()).await?;
         let mut failures = Vec::new();
         for (number, step) in steps.iter().enumerate() {
-            if let Err(error) = run(&mut edge, number, step).await {
+            if let Err(error) = run(&edge, number, step).await {
                 failures.push(format!("{}: {error:#}", step.name));
             }
         }
@@ -35,7 +35,7 @@ pub(crate) fn check(case: &Case, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(edge: &mut EdgeUnderTest, number: usize, step: &Step) -> anyhow::Result<()> {
+async fn run(edge: &EdgeUnderTest, number: usize, step: &Step) -> anyhow::Result<()> {
     if let Some(object) = &step.remove {
         edge.remove(object).await?;
     }
@@ -68,15 +68,15 @@ async fn run(edge: &mut EdgeUnderTest, number: usize, step: &Step) -> anyhow::Re
 /// The one socket that fits; several listeners may share it.
 fn door(edge: &EdgeUnderTest, step: &Step) -> anyhow::Result<Place> {
     let Door { gateway, listener, port } = &step.to;
-    let fits = |place: &&Place| {
+    let fits = |place: &Place| {
         gateway.as_ref().is_none_or(|gateway| *gateway == place.gateway)
             && listener.as_ref().is_none_or(|listener| *listener == place.listener)
             && port.is_none_or(|port| port == place.port)
     };
-    let places: Vec<&Place> = edge.places().iter().filter(fits).collect();
+    let places: Vec<Place> = edge.places().into_iter().filter(fits).collect();
     let first = places.first().with_context(|| format!("no listener serves {:?}", step.to))?;
     ensure!(places.iter().all(|place| place.address == first.address), "`to` is ambiguous: {places:?}");
-    Ok((*first).clone())
+    Ok(first.clone())
 }
 
 fn server_name(ask: &Ask) -> String {

@@ -13,6 +13,7 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use paifang::api::ObjectKey;
 use paifang::snapshot::{Object, Snapshot};
+use paifang::source::Change;
 use tokio::net::TcpSocket;
 
 use super::echo::{self, Identity, Log};
@@ -26,31 +27,33 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 pub(crate) struct Backends {
     /// What they received.
     pub(crate) log: Log,
+    /// What the store must learn so that they are found.
+    pub(crate) changes: Vec<Change>,
     reserved: Vec<TcpSocket>,
 }
 
 impl Backends {
-    /// Starts what a snapshot's Services need and puts their EndpointSlices into it.
-    pub(crate) async fn start(snapshot: &mut Snapshot) -> anyhow::Result<Self> {
+    /// Starts what a snapshot's Services need; `changes` then has their EndpointSlices.
+    pub(crate) async fn start(snapshot: &Snapshot) -> anyhow::Result<Self> {
         let mut backends = Self::default();
-        let (services, slices) = (Arc::clone(&snapshot.services), Arc::clone(&snapshot.endpoint_slices));
+        let (services, slices) = (&snapshot.services, &snapshot.endpoint_slices);
         for (key, slice) in slices.iter() {
             let owner = owner(key, slice);
             let service = owner.as_ref().and_then(|owner| services.get(owner));
-            backends.repoint(snapshot, slice, &owner.unwrap_or_else(|| key.clone()), service).await?;
+            backends.repoint(slice, &owner.unwrap_or_else(|| key.clone()), service).await?;
         }
         for (key, service) in services.iter() {
             let has_slices = slices.iter().any(|(slice, object)| owner(slice, object).as_ref() == Some(key));
             let annotated = service.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(PLAIN_ENDPOINTS));
             if !has_slices && !annotated {
-                backends.serve(snapshot, key, service).await?;
+                backends.serve(key, service).await?;
             }
         }
         Ok(backends)
     }
 
     /// EndpointSlices for a Service that has none.
-    async fn serve(&mut self, snapshot: &mut Snapshot, key: &ObjectKey, service: &Service) -> anyhow::Result<()> {
+    async fn serve(&mut self, key: &ObjectKey, service: &Service) -> anyhow::Result<()> {
         let label = service.metadata.labels.as_ref().and_then(|labels| labels.get(ENDPOINTS));
         let kinds = label.map_or("echo", String::as_str);
         for (number, kind) in kinds.split('-').filter(|kind| *kind != "none").enumerate() {
@@ -60,7 +63,7 @@ impl Backends {
                     Slice { key, name: format!("{}-{number}-{}", key.name, port.port), port: port.name.clone() };
                 let identity = identity(key, u16::try_from(port.port)?, &endpoint);
                 let address = self.endpoint(kind, identity).await?;
-                snapshot.put(slice.object(address, endpoint));
+                self.changes.push(Change::Put(slice.object(address, endpoint)));
             }
         }
         Ok(())
@@ -69,19 +72,18 @@ impl Backends {
     /// The same slice, one object for each endpoint and port, with addresses that answer.
     async fn repoint(
         &mut self,
-        snapshot: &mut Snapshot,
         slice: &EndpointSlice,
         owner: &ObjectKey,
         service: Option<&Arc<Service>>,
     ) -> anyhow::Result<()> {
         let name = slice.metadata.name.clone().unwrap_or_default();
-        snapshot.remove(&Object::EndpointSlice(Arc::new(slice.clone())).reference());
+        self.changes.push(Change::Remove(Object::EndpointSlice(Arc::new(slice.clone())).reference()));
         for (e, endpoint) in slice.endpoints.iter().flatten().enumerate() {
             for (p, port) in slice.ports.iter().flatten().enumerate() {
                 let number = service.and_then(|service| number_of(service, port)).unwrap_or_default();
                 let address = self.endpoint("echo", identity(owner, number, endpoint)).await?;
                 let one = Slice { key: owner, name: format!("{name}-{e}-{p}"), port: port.name.clone() };
-                snapshot.put(one.object(address, endpoint.clone()));
+                self.changes.push(Change::Put(one.object(address, endpoint.clone())));
             }
         }
         Ok(())

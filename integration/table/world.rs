@@ -295,17 +295,20 @@ pub fn requests() -> impl Strategy<Value = Vec<Request>> {
 fn request() -> impl Strategy<Value = Request> {
     let host = select(vec!["a.t", "b.t", "x.a.t", "y.x.a.t", "t", "c.t", "other", "", ".t", "xa.t"]);
     let path = prop_oneof![9 => path_text().boxed(), 1 => select(vec!["*", "", "//a", "/a//b"]).prop_map(String::from).boxed()];
-    let params = vec(select(vec!["q=1", "q=2", "p=1", "p", "q+r=a+b", "q%20r=%C3%a4", "q=%31", "q=%zz", "", "p=%ff"]), 0..4);
+    let params =
+        vec(select(vec!["q=1", "q=2", "p=1", "p", "q+r=a+b", "q%20r=%C3%a4", "q=%31", "q=%zz", "", "p=%ff"]), 0..4);
     let query = proptest::option::weighted(0.7, params.prop_map(|params| params.join("&")));
     let header = (select(vec!["x-a", "x-b", "x-c"]), select(vec!["1", "2", "1,2", "", "\u{e4}"]));
     let method = select(vec!["GET", "POST", "get"]);
-    (0_u16..3, host, path, query, method, vec(header, 0..4)).prop_map(|(n, host, path, query, method, headers)| Request {
-        socket: socket(n),
-        host: host.into(),
-        path,
-        query,
-        method,
-        headers: headers.into_iter().map(field).collect(),
+    (0_u16..3, host, path, query, method, vec(header, 0..4)).prop_map(|(n, host, path, query, method, headers)| {
+        Request {
+            socket: socket(n),
+            host: host.into(),
+            path,
+            query,
+            method,
+            headers: headers.into_iter().map(field).collect(),
+        }
     })
 }
 
