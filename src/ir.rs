@@ -21,8 +21,8 @@ pub use backend::{Backend, BackendKey, BackendProtocol, InvalidBackend, Target, 
 pub use certificate::Certificate;
 pub use filter::{Cors, Filters, HeaderEdit, Mirror, PathModifier, Redirect, Rewrite};
 pub use hostname::Hostname;
-pub use pattern::Pattern;
 pub use listener::{Attached, Listener, ListenerProtocol};
+pub use pattern::Pattern;
 pub use route::{Match, PathMatch, Retry, Route, RouteId, Rule, Timeouts, ValueMatch, ValuePattern};
 
 /// Everything that shall be served.
