@@ -9,7 +9,7 @@ pub mod action;
 pub mod backend;
 mod bucket;
 mod compile;
-//DUMP
+pub mod dump;
 pub mod host;
 mod hostmap;
 mod matcher;

@@ -12,7 +12,7 @@ use crate::world;
 fn a_lookup_allocates_nothing() {
     let mut runner = TestRunner::deterministic();
     let mut found = 0;
-    for _ in 0..100 {
+    for _ in 0..30 {
         let world = world::crowded().new_tree(&mut runner).unwrap().current();
         let requests = world::requests().new_tree(&mut runner).unwrap().current();
         let table = Table::compile(&world.ir(), None);
@@ -26,7 +26,7 @@ fn a_lookup_allocates_nothing() {
         look_up();
         assert_eq!(measure(look_up).count_total, 0);
     }
-    assert!(found > 500, "the requests must reach rules: {found}");
+    assert!(found > 100, "the requests must reach rules: {found}");
 }
 
 #[test]
@@ -36,9 +36,10 @@ fn ten_thousand_routes_cost_little_memory() {
     let cost = measure(|| table = Some(Table::compile(&ir, None)));
     let per_route = cost.bytes_current / 10_000;
     assert!(per_route <= 1228, "{per_route} bytes per route");
-    println!("{per_route} bytes per route, {} allocations", cost.count_current / 10_000);
+    eprintln!("{per_route} bytes per route, {} allocations", cost.count_current / 10_000);
     let mut next = None;
     let ir = world::plain(10_000).ir();
     let cost = measure(|| next = Some(Table::compile(&ir, table.as_ref())));
+    eprintln!("{} bytes per route for an equal table", cost.bytes_current / 10_000);
     assert!(cost.bytes_current < 10_000 * 250, "{} bytes for an equal table", cost.bytes_current);
 }
