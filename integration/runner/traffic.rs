@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use http::{HeaderName, HeaderValue, Version};
+use paifang::translate::translate;
+use rustls_pki_types::CertificateDer;
 
 use super::case::Case;
 use super::step::{self, Ask, Door, Expect, ExpectSeen, Shares, Step};
 use crate::support::client::{Answer, Call, Connection, Target};
 use crate::support::echo::{Seen, joined};
-use crate::support::edge::{EdgeUnderTest, Place};
+use crate::support::edge::{self, EdgeUnderTest, Place};
 
 /// No request of a case may take longer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -22,6 +24,8 @@ pub(crate) fn check(case: &Case, file: &Path) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let failures = runtime.block_on(async {
         let edge = EdgeUnderTest::start(&case.manifests()).await?;
+        let foretold = translate(&edge::load(&case.manifests())?.snapshot).statuses;
+        ensure!(edge.statuses() == foretold, "the edge says otherwise than `paifang check`: {:#?}", edge.statuses());
         let mut failures = Vec::new();
         for (number, step) in steps.iter().enumerate() {
             if let Err(error) = run(&edge, number, step).await {
@@ -46,14 +50,18 @@ async fn run(edge: &EdgeUnderTest, number: usize, step: &Step) -> anyhow::Result
         version: if step.request.http == "2" { Version::HTTP_2 } else { Version::HTTP_11 },
     };
     let mut connection = Connection::open(&target).await?;
+    let presented = connection.certificate.clone();
     let mut answered = BTreeMap::<String, usize>::new();
     for turn in 0..step.times {
         let call = call(&step.request, &format!("{number}.{turn}"))?;
         let answer = tokio::time::timeout(PATIENCE, connection.send(&call)).await.context("no answer in time")??;
+        if joined(&answer.headers).get("connection").is_some_and(|options| options.contains("close")) {
+            connection = Connection::open(&target).await?;
+        }
         *answered.entry(who(&answer)).or_default() += 1;
         if let Some(expect) = &step.expect {
             matches(&answer, expect).with_context(|| format!("request {} of {}", turn + 1, step.times))?;
-            certificate(&connection, expect)?;
+            certificate(presented.as_ref(), expect)?;
         }
     }
     if let Some(split) = &step.split {
@@ -164,9 +172,9 @@ fn headers(
     Ok(())
 }
 
-fn certificate(connection: &Connection, expect: &Expect) -> anyhow::Result<()> {
+fn certificate(presented: Option<&CertificateDer<'_>>, expect: &Expect) -> anyhow::Result<()> {
     let Some(wanted) = &expect.certificate else { return Ok(()) };
-    let leaf = connection.certificate.as_ref().context("there is no TLS")?;
+    let leaf = presented.context("there is no TLS")?;
     let (_, leaf) = x509_parser::parse_x509_certificate(leaf)?;
     let names = leaf.subject_alternative_name()?.map(|names| format!("{:?}", names.value.general_names));
     let fits = names.as_ref().is_some_and(|names| names.contains(&format!("DNSName({wanted:?})")));

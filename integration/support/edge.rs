@@ -1,10 +1,12 @@
 //! The whole edge in the test's own process: the one place that knows the product's API.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use paifang::api::status::Status;
 use paifang::api::{Kind, ObjectKey, ObjectRef};
 use paifang::config::{Config, Ports};
 use paifang::controller::Edge;
@@ -25,7 +27,7 @@ pub(crate) struct Loaded {
     pub(crate) changes: Vec<Change>,
     /// What is wrong with the file, as it is shown to people, with the file's bare name.
     pub(crate) findings: Vec<String>,
-    /// Whether an API server would refuse any of it.
+    /// Whether `kubectl apply` would refuse or warn about any of it.
     pub(crate) refused: bool,
 }
 
@@ -34,14 +36,25 @@ pub(crate) fn load(file: &Path) -> anyhow::Result<Loaded> {
     let folder = tempfile::tempdir()?;
     let name = file.file_name().context("a manifest has a name")?;
     std::fs::copy(file, folder.path().join(name))?;
-    let loaded = folder::load(folder.path())?;
+    let mut loaded = folder::load(folder.path())?;
+    loaded.changes.iter_mut().for_each(age);
     let store = Store::default();
     store.apply(loaded.changes.clone(), true);
     let snapshot = store.subscribe().borrow().snapshot.clone();
     let prefix = format!("{}/", folder.path().display());
     let findings = loaded.findings.iter().map(|finding| finding.to_string().replace(&prefix, "")).collect();
-    let refused = loaded.findings.iter().any(|finding: &Finding| finding.level == Level::Error);
+    let refused = loaded.findings.iter().any(|finding: &Finding| finding.level < Level::Note);
     Ok(Loaded { snapshot, changes: loaded.changes, findings, refused })
+}
+
+/// Gives an object the generation of its annotation `test.paifang.dev/generation`. The source
+/// counts generations itself, as an API server does, and starts at 1.
+fn age(change: &mut Change) {
+    if let Change::Put(object) = change {
+        let meta = object.metadata_mut();
+        let wanted = meta.annotations.as_ref().and_then(|notes| notes.get("test.paifang.dev/generation")?.parse().ok());
+        meta.generation = wanted.or(meta.generation);
+    }
 }
 
 /// A listener of the manifests and where it is really bound.
@@ -95,6 +108,11 @@ impl EdgeUnderTest {
             })
         });
         places.collect()
+    }
+
+    /// What it says about the objects.
+    pub(crate) fn statuses(&self) -> BTreeMap<ObjectRef, Status> {
+        self.edge.view().borrow().translation.statuses.clone()
     }
 
     /// What the backends received.
