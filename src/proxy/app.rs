@@ -66,7 +66,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Arc<Config>, metrics: Arc<Metrics>, routes: Arc<Routes>, proxy: HttpProxy<Proxy>) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        metrics: Arc<Metrics>,
+        routes: Arc<Routes>,
+        proxy: HttpProxy<Proxy>,
+    ) -> Self {
         let limits = &config.downstream.http2;
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(limits.idle_timeout);

@@ -87,7 +87,14 @@ mod tests {
 
     #[test]
     fn case_port_and_trailing_dot_do_not_matter() {
-        for host in ["www.example.com", "WWW.Example.com", "www.example.com:8080", "www.example.com.", "www.example.com.:80", "www.example.com:"] {
+        for host in [
+            "www.example.com",
+            "WWW.Example.com",
+            "www.example.com:8080",
+            "www.example.com.",
+            "www.example.com.:80",
+            "www.example.com:",
+        ] {
             assert_eq!(look(host.as_bytes()).as_deref(), Some("www.example.com"), "{host}");
         }
         assert_eq!(look(b"[::1]:80").as_deref(), Some("[::1]"));
@@ -95,7 +102,20 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for host in ["a b", "user@host", "a:b", "a:80:80", "a/b", "a,b", ":80", ".", "[::1", "[::1]x", "a\u{e4}.com", "a:123456"] {
+        for host in [
+            "a b",
+            "user@host",
+            "a:b",
+            "a:80:80",
+            "a/b",
+            "a,b",
+            ":80",
+            ".",
+            "[::1",
+            "[::1]x",
+            "a\u{e4}.com",
+            "a:123456",
+        ] {
             assert_eq!(look(host.as_bytes()), None, "{host}");
         }
     }

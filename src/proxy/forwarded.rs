@@ -79,7 +79,13 @@ fn new_id() -> Option<HeaderValue> {
 }
 
 /// Writes the fields on the way to a backend.
-pub(super) fn write(request: &mut RequestHeader, received: &RequestHeader, ctx: &Context, peer: Option<SocketAddr>, rules: &Forwarded) -> Result<()> {
+pub(super) fn write(
+    request: &mut RequestHeader,
+    received: &RequestHeader,
+    ctx: &Context,
+    peer: Option<SocketAddr>,
+    rules: &Forwarded,
+) -> Result<()> {
     let trusted = peer.is_some_and(|peer| trusts(&rules.trusted_proxies, peer.ip().to_canonical()));
     let peer_text = address(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical()))?;
     if trusted {

@@ -49,13 +49,7 @@ fn reason(error: &Error) -> Reason {
     }
 }
 
-fn record(
-    session: &Session,
-    ctx: &mut Context,
-    status: u16,
-    took: std::time::Duration,
-    bytes: (u64, u64),
-) -> Record {
+fn record(session: &Session, ctx: &mut Context, status: u16, took: std::time::Duration, bytes: (u64, u64)) -> Record {
     let request = session.req_header();
     Record {
         start: ctx.start_time,

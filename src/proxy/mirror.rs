@@ -119,7 +119,10 @@ fn copy(proxy: &Proxy, session: &Session, ctx: &Context, has_body: bool) -> Resu
     let received = session.req_header();
     let mut head = received.clone();
     if let Some(authority) = received.uri.authority() {
-        head.insert_header(header::HOST, HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("")))?;
+        head.insert_header(
+            header::HOST,
+            HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("")),
+        )?;
     }
     for name in [header::CONNECTION, header::UPGRADE, header::TE, header::EXPECT, header::TRANSFER_ENCODING] {
         head.remove_header(&name);

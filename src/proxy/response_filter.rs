@@ -10,7 +10,12 @@ use super::context::{self, Context};
 use super::{Proxy, cors, headers, retry};
 
 /// Edits a response's header, or refuses it in favour of another try.
-pub(super) fn run(proxy: &Proxy, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+pub(super) fn run(
+    proxy: &Proxy,
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    ctx: &mut Context,
+) -> Result<()> {
     let Some(rule) = ctx.rule.clone() else { return Ok(()) };
     // 100 and 103 come before the answer, 101 is one
     let interim = response.status.is_informational() && response.status != http::StatusCode::SWITCHING_PROTOCOLS;

@@ -10,10 +10,10 @@ use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use tokio::runtime::Runtime;
 
+use super::Proxy;
 use super::app::{Routes, Shared};
 use super::listener::Listeners;
 use super::mirror::Mirrors;
-use super::Proxy;
 use crate::config::Config;
 use crate::snapshot::{Socket, SocketState};
 use crate::telemetry::{AccessLog, Metrics};

@@ -11,7 +11,8 @@ use crate::table::action::{Backend, Filters};
 
 /// Edits the request of one try. Tries begin anew from the request as received.
 pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
-    let grpc = request.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    let grpc =
+        request.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     if grpc {
         // hop-by-hop, so it was removed; gRPC servers insist on it
         request.insert_header(header::TE, HeaderValue::from_static("trailers"))?;
@@ -62,7 +63,8 @@ fn target(
     if let Some(hostname) = hostname {
         request.insert_header(header::HOST, hostname.clone())?;
     } else if let Some(authority) = received.uri.authority() {
-        let value = HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "authority as header")?;
+        let value =
+            HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "authority as header")?;
         request.insert_header(header::HOST, value)?;
     }
     Ok(())
