@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::admit::{Admission, Admitted, admit};
 use super::finding::{Finding, Level};
-use super::validate::{Violation, Violations};
+use super::validate::Violation;
 use super::yaml::position::{self, Marks, Position};
 use super::{Location, endpoints};
 use crate::api::{Kind, ObjectRef};
