@@ -92,11 +92,11 @@ fn walk(entries: std::fs::ReadDir, depth: usize, seen: &mut HashSet<(u64, u64)>,
                     scanned.files.insert(path.into(), Stamp::of(&metadata));
                 }
             }
-            Ok(_) => {}
-            // A file that went away between the two looks, or a link to nothing: it is gone.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if Format::of(&path).is_some() => scanned.close(path, &error),
-            Err(_) => {}
+            // A file that went away between the two looks, or a link to nothing, is gone.
+            Err(error) if error.kind() != io::ErrorKind::NotFound && Format::of(&path).is_some() => {
+                scanned.close(path, &error);
+            }
+            _ => {}
         }
     }
 }
