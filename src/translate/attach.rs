@@ -1,5 +1,6 @@
 //! Which listeners of a Gateway a route attaches to (`gateway-api.md` §5.2).
 
+use super::finding::bounded;
 use super::gateway::GatewayPlan;
 use super::listener::ListenerPlan;
 use super::reason::Reason;
@@ -45,7 +46,7 @@ pub(crate) fn judge(
     if named.is_empty() {
         return Err(Refusal {
             reason: Reason::NoMatchingParent,
-            message: format!("Gateway '{}' has no listener{}", gateway.key, wanted(parent)),
+            message: bounded(format!("Gateway '{}' has no listener{}", gateway.key, wanted(parent))),
             remedy: "name one of the Gateway's listeners, or none to attach to all",
         });
     }

@@ -99,7 +99,8 @@ fn path(written: &GrpcMethodMatch, at: &Field<'_>, findings: &mut Findings) -> O
                 None => Some("[^/]+".to_owned()),
             };
             let (service, method) = (part(service, "service", findings), part(method, "method", findings));
-            Some(PathMatch::Regex(format!("/{}/{}", service?, method?)))
+            // Both together must stay within the limits too.
+            regex(&format!("/{}/{}", service?, method?), at, findings).map(PathMatch::Regex)
         }
         ValueMatchType::Other(kind) => {
             unknown_type(kind, ValueMatchType::KNOWN, at, findings);
