@@ -13,8 +13,7 @@ use crate::translate::{Problem, Translation, translate};
 pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     let loaded = folder::load(&arguments.folder)?;
     let translation = translate(&snapshot(&loaded.changes));
-    let located: Vec<_> =
-        translation.problems.iter().map(|problem| (problem, locate(&loaded, problem))).collect();
+    let located: Vec<_> = translation.problems.iter().map(|problem| (problem, locate(&loaded, problem))).collect();
     let text = match arguments.output {
         Output::Text => text(&loaded, &translation, &located)?,
         Output::Json => json(&loaded, &translation, &located)?,
@@ -39,7 +38,11 @@ fn locate(loaded: &Loaded, problem: &Problem) -> Option<Location> {
     loaded.folder.locate(&problem.object, &problem.field)
 }
 
-fn text(loaded: &Loaded, translation: &Translation, problems: &[(&Problem, Option<Location>)]) -> anyhow::Result<String> {
+fn text(
+    loaded: &Loaded,
+    translation: &Translation,
+    problems: &[(&Problem, Option<Location>)],
+) -> anyhow::Result<String> {
     let mut out = String::new();
     statuses::write(translation, &mut out)?;
     let mut lines: Vec<String> = loaded.findings.iter().map(ToString::to_string).collect();
@@ -61,10 +64,12 @@ fn text(loaded: &Loaded, translation: &Translation, problems: &[(&Problem, Optio
     Ok(out)
 }
 
-fn json(loaded: &Loaded, translation: &Translation, problems: &[(&Problem, Option<Location>)]) -> anyhow::Result<String> {
-    let place = |location: &Location| {
-        serde_json::json!({ "file": location.file, "line": location.line, "column": location.column })
-    };
+fn json(
+    loaded: &Loaded,
+    translation: &Translation,
+    problems: &[(&Problem, Option<Location>)],
+) -> anyhow::Result<String> {
+    let place = |location: &Location| serde_json::json!({ "file": location.file, "line": location.line, "column": location.column });
     let statuses: serde_json::Map<_, _> = translation
         .statuses
         .iter()

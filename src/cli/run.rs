@@ -96,8 +96,7 @@ async fn drain(edge: Edge, delay: Duration) -> bool {
 
 /// Waits for SIGTERM or SIGINT.
 pub(super) async fn signal() -> anyhow::Result<()> {
-    let (mut terminate, mut interrupt) =
-        (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -29,7 +29,6 @@ pub struct View {
 
 /// What the loop remembers between passes.
 pub(super) struct Pass {
-    pub(super) config: Arc<Config>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) routes: Arc<Routes>,
     pub(super) server: Server,
@@ -38,9 +37,9 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    pub(super) fn new(config: Arc<Config>, metrics: Arc<Metrics>, routes: Arc<Routes>, server: Server) -> Self {
+    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, routes: Arc<Routes>, server: Server) -> Self {
         let facts = Facts { default_address: config.bind, assume_bound: false, ..Facts::default() };
-        Self { config, metrics, routes, server, facts: Arc::new(facts), ir: Ir::default() }
+        Self { metrics, routes, server, facts: Arc::new(facts), ir: Ir::default() }
     }
 
     /// Takes one state of the store to the data plane.

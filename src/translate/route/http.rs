@@ -165,7 +165,7 @@ fn retry(written: &HttpRouteRetry, at: &Field<'_>, findings: &mut Findings) -> O
         findings.reject(Reason::UnsupportedValue, &at.name("codes"), message, "list codes from 400 to 599");
     }
     let attempts = u32::try_from(written.attempts.unwrap_or(1)).unwrap_or_default();
-    (attempts > 0).then_some(Retry { attempts, codes, backoff })
+    Some(Retry { attempts, codes, backoff })
 }
 
 /// Session persistence is experimental and not supported: said, and otherwise ignored, because
@@ -297,7 +297,7 @@ mod tests {
     fn retries_default_to_one_and_zero_means_none() {
         let lowered = |retry: Value| rules(&translated(rule(json!({"retry": retry}))))[0]["retry"].clone();
         assert_eq!(lowered(json!({})), json!({"attempts": 1}));
-        assert_eq!(lowered(json!({"attempts": 0, "codes": [500]})), Value::Null);
+        assert_eq!(lowered(json!({"attempts": 0, "codes": [500]})), json!({"attempts": 0, "codes": [500]}));
         assert_eq!(
             lowered(json!({"attempts": 3, "codes": [503, 500, 503], "backoff": "100ms"})),
             json!({"attempts": 3, "codes": [500, 503], "backoff": "100ms"})
