@@ -8,7 +8,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod config;
-//pub mod controller;
+pub mod controller;
 pub mod echo;
 pub mod ir;
 pub mod proxy;

@@ -73,3 +73,110 @@ pub fn translate(snapshot: &Snapshot) -> Translation {
     out.problems.dedup();
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::testing::{class, gateway, grant, route, service, snapshot};
+    use super::*;
+
+    /// A world that touches every text field, each filled from `texts` in turn.
+    fn world(texts: &[String], number: i32, port: u16) -> Snapshot {
+        let mut next = texts.iter().cycle().cloned();
+        let mut text = || next.next().unwrap_or_default();
+        let mut pair = |kind: &str| json!({"type": kind, "name": text(), "value": text()});
+        let matches = json!([{"path": {"type": "Exact", "value": pair("")["name"]}, "headers": [pair("Exact"), pair("RegularExpression")],
+            "queryParams": [pair("RegularExpression")], "method": pair("")["name"]}]);
+        let mut gateway = gateway(json!([{"name": text(), "hostname": text(), "port": port, "protocol": text(),
+            "tls": {"mode": text(), "certificateRefs": [{"name": text(), "namespace": text()}]},
+            "allowedRoutes": {"kinds": [{"kind": text()}], "namespaces": {"from": text()}}},
+            {"name": "http", "port": port, "protocol": "HTTP"}, {"name": "tls", "port": 443, "protocol": "HTTPS",
+            "tls": {"certificateRefs": [{"name": "cert"}]}}]));
+        gateway["spec"]["addresses"] = json!([{"value": text()}, {"value": ""}]);
+        let modifier = json!({"set": [{"name": text(), "value": text()}], "remove": [text()]});
+        let filters = json!([
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": modifier},
+            {"type": "URLRewrite", "urlRewrite": {"hostname": text(), "path": {"type": "ReplaceFullPath", "replaceFullPath": text()}}},
+            {"type": "CORS", "cors": {"allowOrigins": [text()], "allowMethods": [text()], "allowHeaders": [text()], "maxAge": number}},
+            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "web", "port": 80},
+                "fraction": {"numerator": number, "denominator": number}}},
+            {"type": text()}]);
+        let rule = json!({"matches": matches, "filters": filters, "timeouts": {"request": text()},
+            "retry": {"attempts": number, "codes": [port], "backoff": text()},
+            "backendRefs": [{"name": text(), "namespace": text(), "port": port, "weight": number}, {"name": "web", "port": 80}]});
+        let route = route(
+            "r",
+            json!({"hostnames": [text()], "rules": [rule],
+            "parentRefs": [{"name": "gw"}, {"name": text(), "namespace": text(), "sectionName": text(), "port": port}]}),
+        );
+        let grpc = json!({"kind": "GRPCRoute", "metadata": {"name": "g"}, "spec": {"parentRefs": [{"name": "gw"}], "rules": [
+            {"matches": [{"method": {"type": "RegularExpression", "service": text(), "method": text()}},
+                {"method": {"service": text(), "method": text()}}]}]}});
+        let secret = json!({"kind": "Secret", "metadata": {"name": "cert"}, "stringData": {"tls.crt": text(), "tls.key": text()}});
+        let slice = json!({"kind": "EndpointSlice", "metadata": {"name": "s", "labels": {"kubernetes.io/service-name": "web"}},
+            "addressType": "IPv4", "ports": [{"port": number, "name": ""}], "endpoints": [{"addresses": [text()]}]});
+        let granted = grant(&text(), (&text(), &text()), ("Service", Some(&text())));
+        snapshot([class(), gateway, route, grpc, secret, slice, granted, service("default", "web")])
+    }
+
+    proptest! {
+        /// I6: nothing a tenant writes can panic, and the same world always means the same.
+        #[test]
+        fn arbitrary_texts_never_panic(
+            texts in proptest::collection::vec(prop_oneof![any::<String>(), "[a-z*.:/(\\[+-]{0,12}"], 1..20),
+            number in any::<i32>(),
+            port in any::<u16>(),
+        ) {
+            let world = world(&texts, number, port);
+            let translation = translate(&world);
+            prop_assert_eq!(&translation, &translate(&world));
+            prop_assert!(serde_json::to_value(&translation.ir).is_ok());
+            for key in translation.ir.backends.keys() {
+                let _ = endpoints::endpoints(&world, key);
+            }
+        }
+    }
+
+    #[test]
+    fn older_routes_come_first_then_names() {
+        let aged = |name: &str, created: &str| {
+            let mut route = route(name, json!({}));
+            route["metadata"]["creationTimestamp"] = json!(created);
+            route
+        };
+        let listeners = json!([{"name": "http", "port": 80, "protocol": "HTTP"}]);
+        let world = snapshot([
+            class(),
+            gateway(listeners),
+            aged("b", "2026-01-02T00:00:00Z"),
+            aged("a", "2026-01-02T00:00:00Z"),
+            aged("z", "2026-01-01T00:00:00Z"),
+        ]);
+        let translation = translate(&world);
+        let names: Vec<_> =
+            translation.ir.listeners[0].routes.iter().map(|it| it.route.id.key.name.to_string()).collect();
+        assert_eq!(names, ["z", "a", "b"]);
+    }
+
+    #[test]
+    fn an_empty_world_means_nothing() {
+        assert_eq!(translate(&Snapshot::default()), Translation::default());
+    }
+
+    /// One tenant's bad object changes only that object's route and status (I6).
+    #[test]
+    fn a_broken_route_leaves_the_others_as_they_were() {
+        let listeners = || gateway(json!([{"name": "http", "port": 80, "protocol": "HTTP"}]));
+        let good = || route("good", json!({"rules": [{"backendRefs": [{"name": "web", "port": 80}]}]}));
+        let bad: Value = route("bad", json!({"hostnames": ["???"], "rules": [{"backendRefs": [{"name": "gone"}]}]}));
+        let alone = translate(&snapshot([class(), listeners(), good(), service("default", "web")]));
+        let together = translate(&snapshot([class(), listeners(), good(), bad, service("default", "web")]));
+        assert_eq!(alone.ir, together.ir);
+        for (object, status) in &alone.statuses {
+            assert_eq!(together.statuses.get(object), Some(status), "{object}");
+        }
+        assert!(together.problems.iter().all(|problem| &*problem.object.key.name == "bad"));
+    }
+}

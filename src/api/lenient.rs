@@ -64,6 +64,8 @@ pub(crate) use lenient_enum;
 
 #[cfg(test)]
 mod tests {
+    #![allow(unreachable_pub, reason = "the macro declares types of the public API")]
+
     lenient_enum!(
         /// A colour.
         Colour { Red = "Red", Blue = "Blue" }

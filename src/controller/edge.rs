@@ -38,7 +38,7 @@ impl Edge {
         let (config, routes) = (Arc::new(config), Arc::new(Routes::default()));
         let server = Server::start(Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics), access_log)?;
         metrics.observe(Arc::clone(&routes) as Arc<_>);
-        let pass = Pass::new(config, Arc::clone(&metrics), Arc::clone(&routes), server);
+        let pass = Pass::new(&config, Arc::clone(&metrics), Arc::clone(&routes), server);
         let (view_sender, view) = watch::channel(View::default());
         let (stop, stopped) = oneshot::channel();
         let state = store.subscribe();

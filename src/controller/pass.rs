@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::api::Kind;
 use crate::config::Config;
 use crate::ir::Ir;
 use crate::proxy::{Routes, Server};
@@ -14,7 +13,8 @@ use crate::source::State;
 use crate::table::Table;
 use crate::telemetry::Metrics;
 use crate::telemetry::label::ListenerState;
-use crate::translate::{EndpointIndex, Translation, translate};
+use crate::translate::endpoints::EndpointIndex;
+use crate::translate::{Translation, translate};
 
 /// What the process serves and says at this moment.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,6 @@ pub struct View {
 
 /// What the loop remembers between passes.
 pub(super) struct Pass {
-    pub(super) config: Arc<Config>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) routes: Arc<Routes>,
     pub(super) server: Server,
@@ -38,9 +37,9 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    pub(super) fn new(config: Arc<Config>, metrics: Arc<Metrics>, routes: Arc<Routes>, server: Server) -> Self {
+    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, routes: Arc<Routes>, server: Server) -> Self {
         let facts = Facts { default_address: config.bind, assume_bound: false, ..Facts::default() };
-        Self { config, metrics, routes, server, facts: Arc::new(facts), ir: Ir::default() }
+        Self { metrics, routes, server, facts: Arc::new(facts), ir: Ir::default() }
     }
 
     /// Takes one state of the store to the data plane.
@@ -93,11 +92,7 @@ impl Pass {
     }
 
     fn count(&self, snapshot: &Snapshot, translation: &Translation) {
-        for kind in Kind::ALL {
-            self.metrics.objects.set(kind, snapshot.count(kind));
-            let problems = translation.problems.iter().filter(|problem| problem.object.kind == kind);
-            self.metrics.problems.set(kind, problems.count());
-        }
+        self.metrics.translated(snapshot, &translation.problems);
         let bound = self.server.addresses().len();
         self.metrics.listeners.set(ListenerState::Bound, bound);
         self.metrics.listeners.set(ListenerState::Failed, self.facts.sockets.len() - bound);

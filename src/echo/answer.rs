@@ -103,10 +103,21 @@ async fn see(backend: &Backend, request: Request<Incoming>) -> io::Result<Seen> 
     })
 }
 
+/// Whether the client asked for a line instead of JSON.
+fn wants_text(seen: &Seen) -> bool {
+    seen.headers.get("accept").is_some_and(|values| values.iter().any(|value| value == "text/plain"))
+}
+
+/// The request in a line, for people at a terminal.
+fn line(seen: &Seen) -> String {
+    format!("{}: {} {}{}\n", seen.name, seen.method, seen.host, seen.path)
+}
+
 fn describe(seen: &Seen, control: Control) -> io::Result<Response<Reply>> {
     let (content, body) = match control {
         Control { abort: Some(_), .. } => ("text/plain", Reply::Broken(Break::Send)),
         Control { size: Some(size), .. } => ("text/plain", Reply::Filler(size)),
+        Control { .. } if wants_text(seen) => ("text/plain", Reply::Whole(Some(line(seen).into()))),
         _ => {
             let mut json = serde_json::to_vec_pretty(seen).map_err(io::Error::other)?;
             json.push(b'\n');

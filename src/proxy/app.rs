@@ -16,10 +16,11 @@ use tokio::sync::Notify;
 use super::Proxy;
 use super::context::Connection;
 use super::tls::{TlsListener, TlsListeners};
+use crate::api::ObjectKey;
 use crate::config::Config;
 use crate::ir::{Certificate, ListenerProtocol};
 use crate::snapshot::Socket;
-use crate::table::{Listener, Rule, Table};
+use crate::table::{Rule, Table};
 use crate::telemetry::{Metrics, Served};
 
 /// One published generation: the table and what belongs to it.
@@ -171,10 +172,10 @@ impl Served for Routes {
         self.table().rules().for_each(|rule| visit(rule));
     }
 
-    fn certificates(&self, visit: &mut dyn FnMut(&Listener, &Certificate)) {
+    fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate)) {
         for listener in self.table().ports.values().flat_map(|port| port.listeners.iter()) {
             for certificate in &listener.certificates {
-                visit(listener, certificate);
+                visit(&listener.gateway, &listener.name, certificate);
             }
         }
     }

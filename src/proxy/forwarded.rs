@@ -163,10 +163,10 @@ mod tests {
 
     #[test]
     fn a_client_is_not_believed_what_it_says_about_itself() {
-        let peer = Some("192.0.2.1:5".parse().unwrap());
+        let peer: SocketAddr = "192.0.2.1:5".parse().unwrap();
         let request = with_forwarded_for(&["10.9.9.9"]);
-        assert_eq!(client(&request, peer, &rules(&[])), peer.unwrap().ip());
-        assert_eq!(client(&request, peer, &rules(&["10.0.0.0/8"])), peer.unwrap().ip());
+        assert_eq!(client(&request, Some(peer), &rules(&[])), peer.ip());
+        assert_eq!(client(&request, Some(peer), &rules(&["10.0.0.0/8"])), peer.ip());
     }
 
     #[test]

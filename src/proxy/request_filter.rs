@@ -15,7 +15,7 @@ use crate::table::{Action, Listener, Query};
 /// What a request is answered with right here.
 enum Answer {
     Fail(Fail),
-    Header(ResponseHeader),
+    Header(Box<ResponseHeader>),
 }
 
 impl From<Fail> for Answer {
@@ -35,7 +35,7 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
             ctx.reason = fail.reason;
             respond::fail(session, &fail).await?;
         }
-        Err(Answer::Header(head)) => respond::answer(session, head, Bytes::new()).await?,
+        Err(Answer::Header(head)) => respond::answer(session, *head, Bytes::new()).await?,
     }
     Ok(true)
 }
@@ -53,7 +53,7 @@ fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::R
     };
     ctx.deadline = rule.action.request_timeout.and_then(|limit| Instant::now().checked_add(limit));
     if let Some(head) = local_answer(&rule.action, &listener, session, ctx)? {
-        return Err(Answer::Header(head));
+        return Err(Answer::Header(Box::new(head)));
     }
     choose_backend(&rule.action, ctx)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::admit::{Admission, Admitted, admit};
 use super::finding::{Finding, Level};
-use super::validate::{Violation, Violations};
+use super::validate::Violation;
 use super::yaml::position::{self, Marks, Position};
 use super::{Location, endpoints};
 use crate::api::{Kind, ObjectRef};
@@ -40,7 +40,7 @@ pub(super) struct Entry {
     /// Where it is written.
     pub(super) origin: Origin,
     /// The Service it is made from; `None` for what is written.
-    pub(super) owner: Option<ObjectRef>,
+    pub(super) owner: Option<Arc<ObjectRef>>,
     /// The object; `None` when it was refused, so that its last good version stays.
     pub(super) admitted: Option<Admitted>,
 }
@@ -73,6 +73,7 @@ pub(super) fn read(file: &Arc<Path>, text: &str, format: Format) -> Manifest {
         report(&mut manifest.findings, reports, file, document);
     }
     limit(&mut manifest.findings, file);
+    manifest.entries.shrink_to_fit();
     manifest
 }
 
@@ -108,7 +109,8 @@ impl Reader<'_> {
         let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         let Value::Object(mut fields) = value else {
-            return self.report(None, None, Level::Error, "", "is no object", "write apiVersion, kind and metadata");
+            let remedy = "write apiVersion, kind and metadata";
+            return self.report(None, None, Violation::new(Level::Error, "", "is no object", remedy));
         };
         match (kind.strip_suffix("List"), fields.remove("items")) {
             (Some(item_kind), Some(Value::Array(items))) => {
@@ -132,11 +134,12 @@ impl Reader<'_> {
             Recognised::Served { kind, api_version } => self.admit(kind, api_version, value, item),
             Recognised::Deprecated { kind, api_version: current } => {
                 let message = format!("version {api_version} of {kind} is deprecated");
-                self.report(item, None, Level::Warning, "apiVersion", message, format!("write {current}"));
+                let remedy = format!("write {current}");
+                self.report(item, None, Violation::new(Level::Warning, "apiVersion", message, remedy));
                 self.admit(kind, current, value, item);
             }
             Recognised::NotServed { level, field, message, remedy } => {
-                self.report(item, None, level, field, message, remedy);
+                self.report(item, None, Violation::new(level, field, message, remedy));
             }
         }
     }
@@ -157,14 +160,14 @@ impl Reader<'_> {
             Some(Ok(slices)) if admission.admitted.is_some() => made = slices,
             _ => {}
         }
-        let service = admission.reference.clone();
+        let service = admission.reference.clone().map(Arc::new);
         self.take(admission, item, None);
         for slice in made {
             self.take(admit(Kind::EndpointSlice, "discovery.k8s.io/v1", slice), item, service.clone());
         }
     }
 
-    fn take(&mut self, admission: Admission, item: Option<u32>, owner: Option<ObjectRef>) {
+    fn take(&mut self, admission: Admission, item: Option<u32>, owner: Option<Arc<ObjectRef>>) {
         let Admission { reference, admitted, violations } = admission;
         let object = reference.clone();
         let reports = violations.0.into_iter().map(|violation| Report {
@@ -186,19 +189,10 @@ impl Reader<'_> {
 
     fn broken(&mut self, position: Position, message: String) {
         let remedy = "nothing of this document is served until it can be read";
-        self.report(None, Some(position), Level::Error, "", message, remedy);
+        self.report(None, Some(position), Violation::new(Level::Error, "", message, remedy));
     }
 
-    fn report(
-        &mut self,
-        item: Option<u32>,
-        position: Option<Position>,
-        level: Level,
-        field: &str,
-        message: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
-        let violation = Violation { level, field: field.to_owned(), message: message.into(), remedy: remedy.into() };
+    fn report(&mut self, item: Option<u32>, position: Option<Position>, violation: Violation) {
         self.reports.push(Report { item, position, object: None, violation });
     }
 }

@@ -141,3 +141,6 @@ pub(super) const fn of(kind: Kind) -> Shape {
         Kind::EndpointSlice => core::ENDPOINT_SLICE,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,18 @@ pub(super) struct Violation {
     pub(super) remedy: String,
 }
 
+impl Violation {
+    /// A violation from its parts.
+    pub(super) fn new(
+        level: Level,
+        field: impl Into<String>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { level, field: field.into(), message: message.into(), remedy: remedy.into() }
+    }
+}
+
 /// What was found so far, and how it is added.
 #[derive(Debug, Default)]
 pub(super) struct Violations(pub(super) Vec<Violation>);
@@ -32,16 +44,12 @@ pub(super) struct Violations(pub(super) Vec<Violation>);
 impl Violations {
     /// The object is refused.
     pub(super) fn refuse(&mut self, field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Level::Error, field.into(), message.into(), remedy.into());
+        self.0.push(Violation::new(Level::Error, field, message, remedy));
     }
 
     /// The object is taken, its author is told.
     pub(super) fn warn(&mut self, field: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Level::Warning, field.into(), message.into(), remedy.into());
-    }
-
-    fn add(&mut self, level: Level, field: String, message: String, remedy: String) {
-        self.0.push(Violation { level, field, message, remedy });
+        self.0.push(Violation::new(Level::Warning, field, message, remedy));
     }
 
     /// Whether the object is refused.

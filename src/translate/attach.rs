@@ -1,5 +1,6 @@
 //! Which listeners of a Gateway a route attaches to (`gateway-api.md` §5.2).
 
+use super::finding::bounded;
 use super::gateway::GatewayPlan;
 use super::listener::ListenerPlan;
 use super::reason::Reason;
@@ -45,7 +46,7 @@ pub(crate) fn judge(
     if named.is_empty() {
         return Err(Refusal {
             reason: Reason::NoMatchingParent,
-            message: format!("Gateway '{}' has no listener{}", gateway.key, wanted(parent)),
+            message: bounded(format!("Gateway '{}' has no listener{}", gateway.key, wanted(parent))),
             remedy: "name one of the Gateway's listeners, or none to attach to all",
         });
     }
@@ -97,4 +98,114 @@ fn meet(listener: Option<&Hostname>, route: &[Hostname]) -> Option<Vec<Hostname>
     let meets = |hostname: &&Hostname| listener.is_none_or(|listener| listener.intersects(hostname));
     let meeting: Vec<Hostname> = route.iter().filter(meets).cloned().collect();
     (route.is_empty() || !meeting.is_empty()).then_some(meeting)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::translate::testing::{class, condition, gateway, route, snapshot, status_of};
+    use crate::translate::{Translation, translate};
+
+    fn check(listeners: Value, spec: Value, want: (&str, &str)) -> Translation {
+        let translation = translate(&snapshot([class(), gateway(listeners), route("r", spec.clone())]));
+        let status = status_of(&translation, "HTTPRoute default/r");
+        let conditions = &status["parents"][0]["conditions"];
+        assert_eq!(condition(conditions, "Accepted"), (want.0, want.1, 5), "{spec}");
+        translation
+    }
+
+    fn http() -> Value {
+        json!([
+            {"name": "a", "port": 80, "protocol": "HTTP", "hostname": "*.example.com"},
+            {"name": "b", "port": 8080, "protocol": "HTTP", "hostname": "b.example.org"},
+        ])
+    }
+
+    fn attached(translation: &Translation) -> (Value, Value) {
+        let status = status_of(translation, "Gateway default/gw");
+        (status["listeners"][0]["attachedRoutes"].clone(), status["listeners"][1]["attachedRoutes"].clone())
+    }
+
+    /// Conformance: HTTPRouteInvalidParentRefNotMatchingSectionName, …ListenerPort, …SectionNameNotMatchingPort.
+    #[test]
+    fn section_name_and_port_must_both_match() {
+        let parent = |fields: Value| {
+            let mut parent = json!({"name": "gw"});
+            parent.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            json!({"parentRefs": [parent]})
+        };
+        check(http(), parent(json!({"sectionName": "z"})), ("False", "NoMatchingParent"));
+        check(http(), parent(json!({"port": 81})), ("False", "NoMatchingParent"));
+        check(http(), parent(json!({"sectionName": "a", "port": 8080})), ("False", "NoMatchingParent"));
+        let translation = check(http(), parent(json!({"sectionName": "b", "port": 8080})), ("True", "Accepted"));
+        assert_eq!(attached(&translation), (json!(0), json!(1)));
+    }
+
+    /// Conformance: HTTPRouteInvalidCrossNamespaceParentRef, HTTPRouteDisallowedKind.
+    #[test]
+    fn a_listener_says_which_namespaces_and_kinds_it_allows() {
+        let listener =
+            |allowed: Value| json!([{"name": "a", "port": 80, "protocol": "HTTP", "allowedRoutes": allowed}]);
+        check(listener(json!({"kinds": [{"kind": "GRPCRoute"}]})), json!({}), ("False", "NotAllowedByListeners"));
+        let world = |allowed: Value| {
+            let mut route = route("r", json!({"parentRefs": [{"name": "gw", "namespace": "default"}]}));
+            route["metadata"]["namespace"] = json!("web");
+            let status =
+                status_of(&translate(&snapshot([class(), gateway(listener(allowed)), route])), "HTTPRoute web/r");
+            condition(&status["parents"][0]["conditions"], "Accepted").1.to_owned()
+        };
+        assert_eq!(world(json!({})), "NotAllowedByListeners", "the default is the Gateway's own namespace");
+        assert_eq!(world(json!({"namespaces": {"from": "All"}})), "Accepted");
+    }
+
+    /// Conformance: HTTPRouteHostnameIntersection.
+    #[test]
+    fn hostnames_must_meet_and_stay_as_written() {
+        check(
+            http(),
+            json!({"hostnames": ["example.com", "www.example.net"]}),
+            ("False", "NoMatchingListenerHostname"),
+        );
+        let translation =
+            check(http(), json!({"hostnames": ["*.com", "x.example.com", "y.net"]}), ("True", "Accepted"));
+        assert_eq!(attached(&translation), (json!(1), json!(0)), "routes refused by hostname do not count");
+        let hostnames: Vec<_> =
+            translation.ir.listeners[0].routes[0].hostnames.iter().map(ToString::to_string).collect();
+        assert_eq!(hostnames, ["*.com", "x.example.com"], "they rank the route, so they are not narrowed");
+    }
+
+    #[test]
+    fn a_hostname_that_is_none_does_not_open_every_host() {
+        let translation = check(http(), json!({"hostnames": ["not a host"]}), ("False", "UnsupportedValue"));
+        assert!(translation.ir.listeners.iter().all(|listener| listener.routes.is_empty()));
+    }
+
+    #[test]
+    fn parents_are_judged_one_by_one_and_a_listener_takes_a_route_once() {
+        let parents = json!({"parentRefs": [
+            {"name": "gw", "sectionName": "a"}, {"name": "gw", "port": 80}, {"name": "gw", "sectionName": "z"},
+            {"name": "nowhere"}, {"kind": "Service", "group": "", "name": "mesh"}, {"kind": "ListenerSet", "name": "set"},
+        ]});
+        let translation = check(http(), parents, ("True", "Accepted"));
+        let status = status_of(&translation, "HTTPRoute default/r");
+        let parents = status["parents"].as_array().unwrap();
+        assert_eq!(parents.len(), 3, "parents that are not Gateways of ours get no entry");
+        assert_eq!(condition(&parents[2]["conditions"], "Accepted").1, "NoMatchingParent");
+        assert_eq!(parents[2]["parentRef"], json!({"name": "gw", "sectionName": "z"}), "as written");
+        assert_eq!(attached(&translation), (json!(1), json!(0)));
+        assert_eq!(translation.ir.listeners[0].routes.len(), 1);
+        let problems: Vec<_> = translation.problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(problems, ["spec.parentRefs[2]", "spec.parentRefs[3]", "spec.parentRefs[5]"]);
+    }
+
+    /// Conformance: GatewayWithAttachedRoutes.
+    #[test]
+    fn routes_count_at_listeners_that_do_not_serve() {
+        let listeners = json!([
+            {"name": "a", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "missing"}]}},
+            {"name": "b", "port": 80, "protocol": "HTTP"},
+        ]);
+        assert_eq!(attached(&check(listeners, json!({}), ("True", "Accepted"))), (json!(1), json!(1)));
+    }
 }

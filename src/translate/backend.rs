@@ -179,3 +179,130 @@ fn settings(env: &Env<'_>, key: &BackendKey) -> Backend {
     let affinity = service.and_then(|service| service.spec.as_ref()?.session_affinity.as_deref());
     Backend { client_ip_affinity: affinity == Some("ClientIP") }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::translate::testing::{class, gateway, grant, route, rules, snapshot, verdict};
+    use crate::translate::{Translation, translate};
+
+    fn world(references: Value, more: impl IntoIterator<Item = Value>) -> Translation {
+        let listeners = json!([{"name": "http", "port": 80, "protocol": "HTTP"}]);
+        let route = route("r", json!({"rules": [{"backendRefs": references}]}));
+        translate(&snapshot([class(), gateway(listeners), route].into_iter().chain(more)))
+    }
+
+    fn service(namespace: &str, spec: Value) -> Value {
+        json!({"kind": "Service", "metadata": {"namespace": namespace, "name": "web"}, "spec": spec})
+    }
+
+    fn check(references: Value, more: impl IntoIterator<Item = Value>, want: &str) -> Translation {
+        let translation = world(references.clone(), more);
+        assert_eq!(verdict(&translation, "Accepted").1, "Accepted", "references never speak against Accepted");
+        assert_eq!(verdict(&translation, "ResolvedRefs").1, want, "{references}");
+        translation
+    }
+
+    /// Conformance: HTTPRouteInvalidBackendRefUnknownKind, HTTPRouteInvalidNonExistentBackendRef.
+    #[test]
+    fn each_way_to_lead_nowhere_has_its_reason() {
+        let web = || [service("default", json!({"ports": [{"port": 80}, {"port": 53, "protocol": "UDP"}]}))];
+        check(json!([{"name": "web", "port": 80}]), web(), "ResolvedRefs");
+        check(json!([{"kind": "NonExistent", "name": "web", "port": 80}]), web(), "InvalidKind");
+        check(json!([{"group": "x.io", "name": "web", "port": 80}]), web(), "InvalidKind");
+        check(json!([{"name": "gone", "port": 80}]), web(), "BackendNotFound");
+        check(json!([{"name": "web"}]), web(), "BackendNotFound");
+        check(json!([{"name": "web", "port": 53}]), web(), "BackendNotFound");
+        let translation = check(json!([{"name": "web", "port": 8080}]), web(), "BackendNotFound");
+        assert!(translation.problems[0].message.contains("has no port 8080; it has 80"));
+        let external =
+            service("default", json!({"type": "ExternalName", "externalName": "x.org", "ports": [{"port": 80}]}));
+        check(json!([{"name": "web", "port": 80}]), [external], "BackendNotFound");
+    }
+
+    /// Conformance: HTTPRouteInvalidCrossNamespaceBackendRef, HTTPRouteReferenceGrant.
+    #[test]
+    fn another_namespace_needs_a_grant_whether_or_not_the_service_exists() {
+        let reference = || json!([{"name": "web", "namespace": "other", "port": 80}]);
+        let web = || service("other", json!({"ports": [{"port": 80}]}));
+        let translation = check(reference(), [web()], "RefNotPermitted");
+        assert_eq!(
+            translation.problems[0].remedy,
+            "create a ReferenceGrant in namespace 'other' that allows HTTPRoute from 'default' to refer to Service 'web'"
+        );
+        check(reference(), [], "RefNotPermitted");
+        let allowed = || grant("other", ("HTTPRoute", "default"), ("Service", None));
+        check(reference(), [web(), allowed()], "ResolvedRefs");
+        check(reference(), [allowed()], "BackendNotFound");
+        check(reference(), [web(), grant("default", ("HTTPRoute", "default"), ("Service", None))], "RefNotPermitted");
+    }
+
+    /// Conformance: HTTPRouteBackendProtocolH2C, HTTPRouteBackendProtocolWebSocket.
+    #[test]
+    fn the_app_protocol_decides_what_is_spoken() {
+        for (written, want) in [
+            (json!(null), Some("default/web:80")),
+            (json!("http"), Some("default/web:80")),
+            (json!("kubernetes.io/ws"), Some("default/web:80")),
+            (json!("kubernetes.io/h2c"), Some("default/web:80 (h2c)")),
+            (json!("kubernetes.io/wss"), None),
+            (json!("HTTPS"), None),
+            (json!("example.com/own"), None),
+        ] {
+            let web = service("default", json!({"ports": [{"port": 80, "appProtocol": written}]}));
+            let reason = if want.is_some() { "ResolvedRefs" } else { "UnsupportedProtocol" };
+            let translation = check(json!([{"name": "web", "port": 80}]), [web], reason);
+            let target = want.map_or(json!({"invalid": "UnsupportedProtocol"}), |key| json!({"backend": key}));
+            assert_eq!(rules(&translation)[0]["backends"][0]["target"], target);
+        }
+    }
+
+    /// Conformance: HTTPRoutePartiallyInvalidViaInvalidReferenceGrant.
+    #[test]
+    fn a_broken_reference_keeps_its_share() {
+        let web = service("default", json!({"ports": [{"port": 80}], "sessionAffinity": "ClientIP"}));
+        let references = json!([{"name": "web", "port": 80, "weight": 3}, {"name": "gone", "port": 80},
+            {"name": "web", "port": 80, "weight": 0}, {"name": "web", "port": 80, "weight": -1}]);
+        let translation = check(references, [web], "BackendNotFound");
+        let backends = rules(&translation)[0]["backends"].clone();
+        let weights: Vec<_> =
+            backends.as_array().unwrap().iter().map(|backend| backend["weight"].as_u64().unwrap()).collect();
+        assert_eq!(weights, [3, 1, 0, 0]);
+        assert_eq!(backends[1]["target"], json!({"invalid": "BackendNotFound"}));
+        let known = serde_json::to_value(&translation.ir.backends).unwrap();
+        assert_eq!(known, json!({"default/web:80": {"clientIpAffinity": true}}));
+    }
+
+    /// Conformance: HTTPRouteBackendURLRewrite, HTTPRouteBackendRequestHeaderModifier.
+    #[test]
+    fn filters_of_a_backend_act_on_its_share_only() {
+        let web = service("default", json!({"ports": [{"port": 80}]}));
+        let references = json!([
+            {"name": "web", "port": 80, "filters": [
+                {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-A", "value": "1"}]}},
+                {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"}}}]},
+            {"name": "web", "port": 80, "filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]},
+        ]);
+        let translation = check(references, [web], "UnsupportedValue");
+        let backends = rules(&translation)[0]["backends"].clone();
+        assert_eq!(
+            backends[0]["filters"],
+            json!({"requestHeaders": {"add": [["x-a", "1"]]},
+            "rewrite": {"path": {"replacePrefix": "/x"}}})
+        );
+        assert_eq!(backends[1], json!({"weight": 1, "target": {"invalid": "UnsupportedValue"}}));
+    }
+
+    #[test]
+    fn backends_that_nothing_serves_are_not_registered() {
+        let web = service("default", json!({"ports": [{"port": 80}]}));
+        let orphan = route(
+            "r",
+            json!({"parentRefs": [{"name": "gw", "sectionName": "z"}],
+            "rules": [{"backendRefs": [{"name": "web", "port": 80}]}]}),
+        );
+        let listeners = json!([{"name": "http", "port": 80, "protocol": "HTTP"}]);
+        assert!(translate(&snapshot([class(), gateway(listeners), orphan, web])).ir.backends.is_empty());
+    }
+}

@@ -85,3 +85,82 @@ fn read(env: &Env<'_>, key: &ObjectKey) -> Result<Arc<Certificate>, String> {
         .map(Arc::new)
         .map_err(|error| format!("Secret '{key}' holds no usable certificate: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::translate::testing::{class, condition, gateway, grant, snapshot, status_of};
+    use crate::translate::translate;
+
+    fn https(references: Value) -> Value {
+        gateway(json!([{"name": "a", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": references}}]))
+    }
+
+    fn secret(namespace: &str, name: &str) -> Value {
+        let made = rcgen::generate_simple_self_signed(["www.example.com".to_owned()]).unwrap();
+        json!({"kind": "Secret", "metadata": {"namespace": namespace, "name": name}, "type": "kubernetes.io/tls",
+            "stringData": {"tls.crt": made.cert.pem(), "tls.key": made.signing_key.serialize_pem()}})
+    }
+
+    fn check(manifests: impl IntoIterator<Item = Value>, resolved: (&str, &str), programmed: &str) {
+        let translation = translate(&snapshot(manifests));
+        let status = status_of(&translation, "Gateway default/gw");
+        let conditions = &status["listeners"][0]["conditions"];
+        assert_eq!(condition(conditions, "ResolvedRefs"), (resolved.0, resolved.1, 3), "{conditions}");
+        assert_eq!(condition(conditions, "Programmed").0, programmed, "{conditions}");
+        assert_eq!(
+            condition(&status["conditions"], "Accepted"),
+            ("True", "Accepted", 3),
+            "certificates never spoil that"
+        );
+        assert_eq!(translation.ir.listeners.len(), usize::from(programmed == "True"));
+    }
+
+    #[test]
+    fn a_certificate_of_the_own_namespace_serves() {
+        check([class(), https(json!([{"name": "cert"}])), secret("default", "cert")], ("True", "ResolvedRefs"), "True");
+    }
+
+    /// Conformance: GatewayInvalidTLSConfiguration.
+    #[test]
+    fn a_reference_that_leads_to_no_certificate_is_invalid() {
+        let malformed =
+            json!({"kind": "Secret", "metadata": {"name": "cert"}, "stringData": {"tls.crt": "x", "tls.key": "y"}});
+        for reference in [
+            json!({"name": "missing"}),
+            json!({"group": "wrong.group.company.io", "name": "cert"}),
+            json!({"kind": "WrongKind", "name": "cert"}),
+            json!({"name": "cert"}),
+        ] {
+            let world = [class(), https(json!([reference])), malformed.clone()];
+            check(world, ("False", "InvalidCertificateRef"), "False");
+        }
+        check([class(), https(json!([]))], ("False", "InvalidCertificateRef"), "False");
+    }
+
+    /// Conformance: GatewaySecretMissingReferenceGrant, with a Secret that exists and one that does not.
+    #[test]
+    fn without_a_grant_nobody_learns_whether_the_secret_exists() {
+        let reference = json!([{"namespace": "other", "name": "cert"}]);
+        check([class(), https(reference.clone()), secret("other", "cert")], ("False", "RefNotPermitted"), "False");
+        check([class(), https(reference)], ("False", "RefNotPermitted"), "False");
+    }
+
+    /// Conformance: GatewaySecretReferenceGrantSpecific, GatewaySecretInvalidReferenceGrant.
+    #[test]
+    fn a_grant_for_gateways_permits_the_secret() {
+        let world = |from: &str| {
+            let reference = https(json!([{"namespace": "other", "name": "cert"}]));
+            [class(), reference, secret("other", "cert"), grant("other", (from, "default"), ("Secret", Some("cert")))]
+        };
+        check(world("Gateway"), ("True", "ResolvedRefs"), "True");
+        check(world("HTTPRoute"), ("False", "RefNotPermitted"), "False");
+    }
+
+    #[test]
+    fn one_good_certificate_of_two_serves() {
+        let references = json!([{"name": "missing"}, {"name": "cert"}]);
+        check([class(), https(references), secret("default", "cert")], ("False", "InvalidCertificateRef"), "True");
+    }
+}

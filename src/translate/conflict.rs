@@ -80,3 +80,64 @@ fn intersect(a: Option<&Hostname>, b: Option<&Hostname>) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::translate::testing::{class, condition, gateway, snapshot, status_of};
+    use crate::translate::{Translation, translate};
+
+    fn translated(listeners: Value) -> (Translation, Value) {
+        let translation = translate(&snapshot([class(), gateway(listeners)]));
+        let status = status_of(&translation, "Gateway default/gw");
+        (translation, status)
+    }
+
+    #[test]
+    fn two_listeners_of_one_hostname_are_both_refused() {
+        let (translation, status) = translated(json!([
+            {"name": "a", "port": 80, "protocol": "HTTP", "hostname": "Same.example.com"},
+            {"name": "b", "port": 80, "protocol": "HTTP", "hostname": "same.example.com"},
+            {"name": "c", "port": 80, "protocol": "HTTP"},
+        ]));
+        for index in [0, 1] {
+            let conditions = &status["listeners"][index]["conditions"];
+            assert_eq!(condition(conditions, "Accepted"), ("False", "HostnameConflict", 3));
+            assert_eq!(condition(conditions, "Programmed"), ("False", "HostnameConflict", 3));
+            assert_eq!(condition(conditions, "Conflicted"), ("True", "HostnameConflict", 3));
+        }
+        assert_eq!(condition(&status["listeners"][2]["conditions"], "Conflicted").0, "Absent", "False is not written");
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("True", "ListenersNotValid", 3));
+        let served: Vec<_> = translation.ir.listeners.iter().map(|listener| &*listener.name).collect();
+        assert_eq!(served, ["c"], "inside one Gateway nobody wins");
+    }
+
+    #[test]
+    fn http_and_https_cannot_share_a_port() {
+        let (translation, status) = translated(json!([
+            {"name": "a", "port": 80, "protocol": "HTTP"},
+            {"name": "b", "port": 80, "protocol": "HTTPS", "hostname": "b.example.com"},
+        ]));
+        for index in [0, 1] {
+            let conditions = &status["listeners"][index]["conditions"];
+            assert_eq!(condition(conditions, "Accepted"), ("False", "ProtocolConflict", 3));
+            assert_eq!(condition(conditions, "Conflicted"), ("True", "ProtocolConflict", 3));
+        }
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "ListenersNotValid", 3));
+        assert_eq!(condition(&status["conditions"], "Programmed"), ("False", "Invalid", 3));
+        assert!(translation.ir.listeners.is_empty());
+    }
+
+    #[test]
+    fn overlapping_https_hostnames_are_told_and_never_denied() {
+        let (_, status) = translated(json!([
+            {"name": "a", "port": 443, "protocol": "HTTPS", "hostname": "*.example.com"},
+            {"name": "b", "port": 443, "protocol": "HTTPS", "hostname": "b.example.com"},
+            {"name": "c", "port": 443, "protocol": "HTTPS", "hostname": "c.example.org"},
+            {"name": "d", "port": 8443, "protocol": "HTTPS", "hostname": "b.example.com"},
+        ]));
+        let overlap = |index: usize| condition(&status["listeners"][index]["conditions"], "OverlappingTLSConfig").0;
+        assert_eq!([overlap(0), overlap(1), overlap(2), overlap(3)], ["True", "True", "Absent", "Absent"]);
+    }
+}

@@ -107,3 +107,99 @@ fn prefer_family(found: &mut Vec<SocketAddr>, service: &Service) {
         found.retain(|address| address.is_ipv6() == wants_v6);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::ir::BackendProtocol;
+    use crate::translate::testing::snapshot;
+
+    fn service(spec: Value) -> Value {
+        json!({"kind": "Service", "metadata": {"name": "web"}, "spec": spec})
+    }
+
+    fn slice(name: &str, ports: Value, endpoints: Value) -> Value {
+        let family = if endpoints.to_string().contains("::") { "IPv6" } else { "IPv4" };
+        json!({"kind": "EndpointSlice", "metadata": {"name": name, "labels": {SERVICE_NAME: "web"}},
+            "addressType": family, "ports": ports, "endpoints": endpoints})
+    }
+
+    fn resolved(manifests: impl IntoIterator<Item = Value>) -> Vec<String> {
+        let key = BackendKey {
+            namespace: "default".into(),
+            service: "web".into(),
+            port: 80,
+            protocol: BackendProtocol::Http1,
+        };
+        endpoints(&snapshot(manifests), &key).iter().map(ToString::to_string).collect()
+    }
+
+    /// Conformance: HTTPRouteServiceTypes.
+    #[test]
+    fn ports_are_found_by_name_whatever_their_number() {
+        let found = resolved([
+            service(
+                json!({"clusterIP": "None", "ports": [{"name": "first", "port": 80}, {"name": "second", "port": 81}]}),
+            ),
+            slice(
+                "a",
+                json!([{"name": "second", "port": 4000}, {"name": "first", "port": 3000}]),
+                json!([{"addresses": ["10.0.0.2"]}]),
+            ),
+            slice(
+                "b",
+                json!([{"name": "first", "port": 3001}]),
+                json!([{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.1"]}]),
+            ),
+        ]);
+        assert_eq!(found, ["10.0.0.1:3001", "10.0.0.2:3000"]);
+    }
+
+    #[test]
+    fn an_unnamed_port_matches_unnamed_ports_only() {
+        let found = resolved([
+            service(json!({"ports": [{"port": 80}]})),
+            slice("a", json!([{"name": "", "port": 3000}]), json!([{"addresses": ["10.0.0.1"]}])),
+            slice("b", json!([{"name": "other", "port": 3000}]), json!([{"addresses": ["10.0.0.2"]}])),
+            slice("c", json!([{"port": 70000}]), json!([{"addresses": ["10.0.0.3", "nonsense"]}])),
+        ]);
+        assert_eq!(found, ["10.0.0.1:3000"]);
+    }
+
+    #[test]
+    fn terminating_endpoints_serve_only_when_nobody_is_ready() {
+        let port = json!([{"port": 3000}]);
+        let leaving =
+            json!({"addresses": ["10.0.0.1"], "conditions": {"ready": false, "serving": true, "terminating": true}});
+        let broken = json!({"addresses": ["10.0.0.2"], "conditions": {"ready": false, "serving": false}});
+        let ready = json!({"addresses": ["10.0.0.3"], "conditions": {"ready": true}});
+        let ports = json!({"ports": [{"port": 80}]});
+        let all = [service(ports.clone()), slice("a", port.clone(), json!([leaving, broken, ready]))];
+        assert_eq!(resolved(all), ["10.0.0.3:3000"]);
+        assert_eq!(resolved([service(ports), slice("a", port, json!([leaving, broken]))]), ["10.0.0.1:3000"]);
+    }
+
+    #[test]
+    fn a_dual_stack_service_lists_each_pod_once() {
+        let slices = || {
+            [
+                slice("a", json!([{"port": 3000}]), json!([{"addresses": ["10.0.0.1"]}])),
+                slice("b", json!([{"port": 3000}]), json!([{"addresses": ["fd00::1"]}])),
+            ]
+        };
+        let world = |spec| [service(spec)].into_iter().chain(slices());
+        assert_eq!(
+            resolved(world(json!({"ports": [{"port": 80}], "ipFamilies": ["IPv6", "IPv4"]}))),
+            ["[fd00::1]:3000"]
+        );
+        assert_eq!(resolved(world(json!({"ports": [{"port": 80}]}))).len(), 2, "nobody says which family counts");
+    }
+
+    #[test]
+    fn what_does_not_exist_has_no_endpoints() {
+        assert!(resolved([]).is_empty());
+        assert!(resolved([service(json!({"ports": [{"port": 81}]}))]).is_empty());
+    }
+}

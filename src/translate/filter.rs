@@ -160,3 +160,111 @@ fn lower_mirror(scope: &mut Scope<'_>, written: &RequestMirror, at: &Field<'_>) 
     }
     Mirror { target, numerator: numerator.min(denominator), denominator }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::translate::testing::{route, rules, translated, verdict};
+
+    fn translated_filters(filters: Value) -> crate::translate::Translation {
+        translated(route("r", json!({"rules": [{"filters": filters, "backendRefs": [{"name": "web", "port": 80}]}]})))
+    }
+
+    fn lowered(filters: Value) -> Value {
+        let translation = translated_filters(filters);
+        assert_eq!(verdict(&translation, "Accepted").0, "True", "{:?}", translation.problems);
+        rules(&translation)[0].clone()
+    }
+
+    #[test]
+    fn a_redirect_leaves_no_backend() {
+        let rule = lowered(json!([{"type": "RequestRedirect", "requestRedirect": {
+            "scheme": "https", "hostname": "example.org", "port": 8443, "statusCode": 308,
+            "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": ""}}}]));
+        assert_eq!(
+            rule["filters"]["redirect"],
+            json!({"scheme": "https", "hostname": "example.org", "port": 8443,
+            "path": {"replacePrefix": ""}, "status": 308})
+        );
+        assert_eq!(rule["backends"], Value::Null);
+        let rule = lowered(json!([{"type": "RequestRedirect", "requestRedirect": {}}]));
+        assert_eq!(rule["filters"]["redirect"], json!({"status": 302}));
+    }
+
+    #[test]
+    fn rewrites_mirrors_and_cors_are_lowered() {
+        let rule = lowered(json!([
+            {"type": "URLRewrite", "urlRewrite": {"hostname": "one.example.org",
+                "path": {"type": "ReplaceFullPath", "replaceFullPath": "/one"}}},
+            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "api", "port": 80}}},
+            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "api", "port": 80}, "percent": 20}},
+            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "api", "port": 80},
+                "fraction": {"numerator": 1, "denominator": 1000}}},
+            {"type": "CORS", "cors": {"allowOrigins": ["https://*.example.com"], "allowMethods": ["GET"],
+                "allowHeaders": ["X-A"], "exposeHeaders": ["*"], "allowCredentials": true, "maxAge": 60}},
+        ]));
+        let mirror = |numerator: u32, denominator: u32| json!({"target": {"backend": "default/api:80"}, "numerator": numerator, "denominator": denominator});
+        assert_eq!(
+            rule["filters"],
+            json!({
+                "rewrite": {"hostname": "one.example.org", "path": {"replaceFull": "/one"}},
+                "mirrors": [mirror(100, 100), mirror(20, 100), mirror(1, 1000)],
+                "cors": {"allowOrigins": ["https://*.example.com"], "allowMethods": ["GET"], "allowHeaders": ["x-a"],
+                    "exposeHeaders": ["*"], "allowCredentials": true, "maxAge": 60},
+            })
+        );
+    }
+
+    #[test]
+    fn a_mirror_that_leads_nowhere_leaves_the_request_served() {
+        let translation = translated_filters(json!([
+            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "missing", "port": 80}}}]));
+        assert_eq!(verdict(&translation, "Accepted").0, "True");
+        assert_eq!(verdict(&translation, "ResolvedRefs"), ("False".to_owned(), "BackendNotFound".to_owned()));
+        let rule = &rules(&translation)[0];
+        assert_eq!(rule["filters"]["mirrors"][0]["target"], json!({"invalid": "BackendNotFound"}));
+        assert_eq!(rule["backends"][0]["target"], json!({"backend": "default/web:80"}));
+    }
+
+    #[test]
+    fn a_rewrite_and_a_redirect_are_incompatible() {
+        let translation = translated_filters(json!([
+            {"type": "URLRewrite", "urlRewrite": {"hostname": "a.example.org"}},
+            {"type": "RequestRedirect", "requestRedirect": {"scheme": "https"}}]));
+        assert_eq!(verdict(&translation, "Accepted"), ("False".to_owned(), "IncompatibleFilters".to_owned()));
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_honoured_is_never_skipped() {
+        let prefix = json!({"type": "ReplacePrefixMatch", "replacePrefixMatch": "/x"});
+        for filter in [
+            json!({"type": "ExtensionRef", "extensionRef": {"group": "x", "kind": "Y", "name": "z"}}),
+            json!({"type": "ExternalAuth", "externalAuth": {}}),
+            json!({"type": "FutureFilter"}),
+            json!({"type": "URLRewrite"}),
+            json!({"type": "RequestRedirect", "requestRedirect": {"statusCode": 200}}),
+            json!({"type": "RequestRedirect", "requestRedirect": {"scheme": "ftp"}}),
+            json!({"type": "RequestRedirect", "requestRedirect": {"hostname": "*.example.com"}}),
+            json!({"type": "RequestRedirect", "requestRedirect": {"port": 0}}),
+            json!({"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceRegex"}}}),
+            json!({"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplaceFullPath", "replaceFullPath": "/a b"}}}),
+            json!({"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "web", "port": 80},
+                "fraction": {"numerator": 1, "denominator": 0}}}),
+        ] {
+            let translation = translated_filters(json!([filter]));
+            assert_eq!(
+                verdict(&translation, "Accepted"),
+                ("False".to_owned(), "UnsupportedValue".to_owned()),
+                "{filter}"
+            );
+            assert_eq!(rules(&translation)[0]["backends"], Value::Null, "requests get an error");
+        }
+        let exact = route(
+            "r",
+            json!({"rules": [{"matches": [{"path": {"type": "Exact", "value": "/a"}}],
+            "filters": [{"type": "URLRewrite", "urlRewrite": {"path": prefix}}]}]}),
+        );
+        assert_eq!(verdict(&translated(exact), "Accepted").1, "UnsupportedValue", "there is no prefix to replace");
+    }
+}

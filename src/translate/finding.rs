@@ -59,6 +59,7 @@ impl Findings {
     }
 
     fn add(&mut self, concern: Concern, reason: Reason, at: &Field<'_>, (message, remedy): (String, String)) {
+        let (message, remedy) = (bounded(message), bounded(remedy));
         self.0.push(Finding { concern, reason, field: at.to_string(), message, remedy });
     }
 
@@ -77,7 +78,7 @@ impl Findings {
         if relevant.len() > MAX_LISTED {
             message.push_str(&format!("; and {} more", relevant.len() - MAX_LISTED));
         }
-        Some((reason, truncate(message)))
+        Some((reason, bounded(message)))
     }
 
     /// Everything as problems of an object.
@@ -109,8 +110,8 @@ impl Findings {
     }
 }
 
-/// Cuts at a character boundary.
-fn truncate(mut message: String) -> String {
+/// Cuts a message that quotes what people wrote to a length a status can hold.
+pub(crate) fn bounded(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {
         let end = (0..=MAX_MESSAGE - 4).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
         message.truncate(end);

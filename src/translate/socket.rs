@@ -115,3 +115,102 @@ fn describe(socket: Socket, failure: &BindFailure) -> (String, String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::snapshot::Snapshot;
+    use crate::translate::testing::{class, condition, gateway, snapshot, status_of};
+    use crate::translate::translate;
+
+    fn with_facts(mut world: Snapshot, sockets: &[(&str, SocketState)], assume_bound: bool) -> Snapshot {
+        let sockets: BTreeMap<_, _> = sockets
+            .iter()
+            .map(|(text, state)| {
+                let address: std::net::SocketAddr = text.parse().unwrap();
+                (Socket { address: address.ip(), port: address.port() }, state.clone())
+            })
+            .collect();
+        world.facts = Arc::new(Facts { sockets, assume_bound, ..Facts::default() });
+        world
+    }
+
+    fn http(port: u16) -> Value {
+        json!([{"name": "http", "port": port, "protocol": "HTTP"}])
+    }
+
+    #[test]
+    fn a_socket_nobody_tried_is_pending() {
+        let world = with_facts(snapshot([class(), gateway(http(80))]), &[], false);
+        let translation = translate(&world);
+        let status = status_of(&translation, "Gateway default/gw");
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("True", "Accepted", 3));
+        assert_eq!(condition(&status["conditions"], "Programmed"), ("False", "Pending", 3));
+        assert_eq!(condition(&status["listeners"][0]["conditions"], "Programmed"), ("False", "Pending", 3));
+        assert_eq!(translation.ir.listeners.len(), 1, "the process must know what to bind");
+        assert!(translation.problems.is_empty(), "waiting is nobody's mistake");
+    }
+
+    #[test]
+    fn a_bound_socket_is_programmed() {
+        let world = with_facts(snapshot([class(), gateway(http(80))]), &[("127.0.0.1:80", SocketState::Bound)], false);
+        let status = status_of(&translate(&world), "Gateway default/gw");
+        assert_eq!(condition(&status["conditions"], "Programmed"), ("True", "Programmed", 3));
+        assert_eq!(status["addresses"], json!([{"type": "IPAddress", "value": "127.0.0.1"}]));
+    }
+
+    #[test]
+    fn a_port_that_cannot_be_had_is_unavailable_and_the_remedy_says_how() {
+        for (failure, want) in [(BindFailure::InUse, "another program"), (BindFailure::Denied, "may not listen")] {
+            let failed = [("127.0.0.1:80", SocketState::Failed(failure))];
+            let translation = translate(&with_facts(snapshot([class(), gateway(http(80))]), &failed, true));
+            let status = status_of(&translation, "Gateway default/gw");
+            let conditions = &status["listeners"][0]["conditions"];
+            assert_eq!(condition(conditions, "Accepted"), ("False", "PortUnavailable", 3));
+            assert_eq!(condition(conditions, "Programmed"), ("False", "Invalid", 3));
+            assert_eq!(translation.ir.listeners.len(), 1, "the process keeps trying");
+            assert!(translation.problems[0].message.contains(want));
+            assert!(translation.problems[0].remedy.contains("portMap in conf/paifang.yaml"));
+        }
+    }
+
+    /// Conformance: GatewayStaticAddresses.
+    #[test]
+    fn an_address_of_another_machine_is_not_usable() {
+        let mut manifest = gateway(http(80));
+        manifest["spec"]["addresses"] = json!([{"value": "192.0.2.1"}, {"type": "IPAddress", "value": ""}]);
+        let failed = [("192.0.2.1:80", SocketState::Failed(BindFailure::NoSuchAddress))];
+        let status =
+            status_of(&translate(&with_facts(snapshot([class(), manifest]), &failed, true)), "Gateway default/gw");
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("True", "Accepted", 3));
+        assert_eq!(condition(&status["conditions"], "Programmed"), ("False", "AddressNotUsable", 3));
+        assert_eq!(
+            condition(&status["listeners"][0]["conditions"], "Programmed").0,
+            "True",
+            "the other address serves"
+        );
+        assert_eq!(status["addresses"], json!([{"type": "IPAddress", "value": "127.0.0.1"}]));
+    }
+
+    #[test]
+    fn the_older_gateway_keeps_a_socket_both_want() {
+        let mut older = gateway(http(80));
+        older["metadata"]["name"] = json!("z-older");
+        older["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+        let mut newer = gateway(json!([{"name": "http", "port": 80, "protocol": "HTTP"},
+            {"name": "alt", "port": 81, "protocol": "HTTP"}]));
+        newer["metadata"]["creationTimestamp"] = json!("2026-01-02T00:00:00Z");
+        let translation = translate(&snapshot([class(), older, newer]));
+        let status = status_of(&translation, "Gateway default/gw");
+        assert_eq!(condition(&status["listeners"][0]["conditions"], "Accepted"), ("False", "PortUnavailable", 3));
+        assert_eq!(condition(&status["listeners"][1]["conditions"], "Accepted").0, "True");
+        let served: Vec<_> = translation.ir.listeners.iter().map(|it| format!("{} {}", it.gateway, it.name)).collect();
+        assert_eq!(served, ["default/gw alt", "default/z-older http"]);
+        assert!(translation.problems[0].message.contains("default/z-older"));
+    }
+}

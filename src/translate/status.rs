@@ -1,6 +1,6 @@
 //! Builders for conditions.
 
-use super::finding::{Concern, Findings};
+use super::finding::{Concern, Findings, bounded};
 use super::reason::Reason;
 use crate::api::status::{Condition, ConditionStatus};
 
@@ -41,5 +41,5 @@ fn build(
     reason: Reason,
     (message, observed_generation): (String, i64),
 ) -> Condition {
-    Condition { kind, status, reason: reason.as_str(), message, observed_generation }
+    Condition { kind, status, reason: reason.as_str(), message: bounded(message), observed_generation }
 }

@@ -67,3 +67,23 @@ pub(crate) fn condition<'a>(conditions: &'a Value, kind: &str) -> (&'a str, &'a 
         (it["status"].as_str().unwrap(), it["reason"].as_str().unwrap(), it["observedGeneration"].as_i64().unwrap())
     })
 }
+
+/// The rules of the first route of the first listener, as the IR dumps them.
+pub(crate) fn rules(translation: &Translation) -> Value {
+    serde_json::to_value(&translation.ir.listeners[0].routes[0].route.rules).unwrap()
+}
+
+/// Translates one route with Services `default/web` and `default/api` behind a plain listener.
+pub(crate) fn translated(route: Value) -> Translation {
+    let listeners = json!([{"name": "http", "port": 80, "protocol": "HTTP"}]);
+    let services = [service("default", "web"), service("default", "api")];
+    super::translate(&snapshot([class(), gateway(listeners), route].into_iter().chain(services)))
+}
+
+/// Status and reason of a condition of the route `default/r` at its first parent.
+pub(crate) fn verdict(translation: &Translation, kind: &str) -> (String, String) {
+    let found = translation.statuses.iter().find(|(known, _)| known.to_string().ends_with("Route default/r"));
+    let status = serde_json::to_value(found.unwrap().1).unwrap();
+    let (status, reason, _) = condition(&status["parents"][0]["conditions"], kind);
+    (status.to_owned(), reason.to_owned())
+}

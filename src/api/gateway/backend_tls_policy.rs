@@ -52,7 +52,7 @@ pub struct BackendTlsValidation {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ca_certificate_refs: Vec<LocalObjectReference>,
     /// `System`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "wellKnownCACertificates", skip_serializing_if = "Option::is_none")]
     pub well_known_ca_certificates: Option<WellKnownCaCertificates>,
     /// Server name sent, and verified unless `subjectAltNames` is set.
     pub hostname: String,

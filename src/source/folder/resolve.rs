@@ -30,7 +30,7 @@ struct Served {
     spec_hash: u64,
     generation: i64,
     /// The Service it is made from.
-    owner: Option<ObjectRef>,
+    owner: Option<Arc<ObjectRef>>,
     /// Where it is written; nowhere for an implied Namespace.
     place: Option<Place>,
 }
@@ -85,7 +85,7 @@ impl Resolved {
                     && object.key.namespace == prefix.key.namespace
                     && object.key.name.starts_with(prefix.key.name.as_ref())
             })
-            .filter(move |(_, served)| served.owner.as_ref() == Some(owner))
+            .filter(move |(_, served)| served.owner.as_deref() == Some(owner))
             .map(|(object, served)| (object.clone(), served.clone()))
     }
 

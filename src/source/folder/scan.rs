@@ -78,38 +78,38 @@ fn walk(entries: std::fs::ReadDir, depth: usize, seen: &mut HashSet<(u64, u64)>,
     paths.sort();
     for path in paths.into_iter().filter(|path| !is_hidden(path)) {
         match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => {
-                // A link may lead back up, or to a folder that is read already.
-                if depth < MAX_DEPTH && seen.insert((metadata.dev(), metadata.ino())) {
-                    match std::fs::read_dir(&path) {
-                        Ok(entries) => walk(entries, depth + 1, seen, scanned),
-                        Err(error) => scanned.close(path, &error),
-                    }
-                }
-            }
+            // A link may lead back up, or to a folder that is read already.
+            Ok(metadata) if metadata.is_dir() && !seen.insert((metadata.dev(), metadata.ino())) => {}
+            Ok(metadata) if metadata.is_dir() && depth < MAX_DEPTH => match std::fs::read_dir(&path) {
+                Ok(entries) => walk(entries, depth + 1, seen, scanned),
+                Err(error) => scanned.close(path, &error.to_string()),
+            },
+            Ok(metadata) if metadata.is_dir() => scanned.close(path, "the folder is too deep"),
             Ok(metadata) if metadata.is_file() && Format::of(&path).is_some() => {
                 if scanned.files.len() < MAX_FILES {
                     scanned.files.insert(path.into(), Stamp::of(&metadata));
+                } else {
+                    return scanned.close(path, "there are too many files before it");
                 }
             }
-            Ok(_) => {}
-            // A file that went away between the two looks, or a link to nothing: it is gone.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if Format::of(&path).is_some() => scanned.close(path, &error),
-            Err(_) => {}
+            // A file that went away between the two looks, or a link to nothing, is gone.
+            Err(error) if error.kind() != io::ErrorKind::NotFound && Format::of(&path).is_some() => {
+                scanned.close(path, &error.to_string());
+            }
+            _ => {}
         }
     }
 }
 
 impl Scanned {
-    fn close(&mut self, path: PathBuf, error: &io::Error) {
+    fn close(&mut self, path: PathBuf, why: &str) {
         self.findings.push(Finding {
             level: Level::Error,
             location: Location { file: path.clone(), line: 1, column: 1 },
             object: None,
             field: String::new(),
-            message: format!("cannot be read: {error}"),
-            remedy: "check its permissions".to_owned(),
+            message: format!("cannot be read: {why}"),
+            remedy: "check its permissions, or serve fewer and flatter folders".to_owned(),
         });
         self.closed.push(path);
     }

@@ -312,7 +312,7 @@ fn fields_are_located_in_the_file_as_it_is() {
     assert_eq!(locate("one", "spec.ports[0].port"), Some((10, 5)));
     assert_eq!(locate("one", "spec.ports[0].name"), Some((10, 5)));
     assert_eq!(locate("two", "spec.ports[0].port"), Some((18, 7)));
-    assert_eq!(locate("two", ""), Some((15, 1)));
+    assert_eq!(locate("two", ""), Some((15, 3)));
     assert_eq!(locate("three", "spec"), None);
 }
 

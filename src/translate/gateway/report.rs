@@ -163,3 +163,103 @@ fn listener_status(gateway: &GatewayPlan<'_>, listener: &ListenerPlan<'_>, gener
 fn supported(kind: Kind) -> RouteGroupKind {
     RouteGroupKind { group: Some(kind.group().to_owned()), kind: kind.as_str().to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::translate::testing::{class, condition, gateway, snapshot, status_of};
+    use crate::translate::translate;
+
+    /// Conformance: GatewayListenerUnsupportedProtocol.
+    #[test]
+    fn a_listener_of_an_unknown_protocol_supports_no_kinds() {
+        let world = snapshot([class(), gateway(json!([{"name": "a", "port": 80, "protocol": "example.com/Magic"}]))]);
+        let status = status_of(&translate(&world), "Gateway default/gw");
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "ListenersNotValid", 3));
+        assert_eq!(condition(&status["conditions"], "Programmed").0, "False");
+        assert_eq!(condition(&status["listeners"][0]["conditions"], "Accepted"), ("False", "UnsupportedProtocol", 3));
+        assert_eq!(status["listeners"][0]["supportedKinds"], json!([]));
+    }
+
+    /// Conformance: GatewayInvalidRouteKind.
+    #[test]
+    fn invalid_route_kinds_leave_only_the_valid_ones() {
+        let world = snapshot([
+            class(),
+            gateway(json!([
+                {"name": "none", "port": 80, "protocol": "HTTP", "allowedRoutes": {"kinds": [{"kind": "InvalidRoute"}]}},
+                {"name": "some", "port": 81, "protocol": "HTTP",
+                    "allowedRoutes": {"kinds": [{"kind": "InvalidRoute"}, {"kind": "HTTPRoute"}]}},
+                {"name": "all", "port": 82, "protocol": "HTTP"},
+            ])),
+        ]);
+        let status = status_of(&translate(&world), "Gateway default/gw");
+        let group = "gateway.networking.k8s.io";
+        assert_eq!(status["listeners"][0]["supportedKinds"], json!([]));
+        assert_eq!(status["listeners"][1]["supportedKinds"], json!([{"group": group, "kind": "HTTPRoute"}]));
+        for index in [0, 1] {
+            let conditions = &status["listeners"][index]["conditions"];
+            assert_eq!(condition(conditions, "ResolvedRefs"), ("False", "InvalidRouteKinds", 3));
+        }
+        assert_eq!(condition(&status["listeners"][2]["conditions"], "ResolvedRefs"), ("True", "ResolvedRefs", 3));
+        assert_eq!(status["listeners"][2]["supportedKinds"].as_array().unwrap().len(), 2);
+        assert_eq!(condition(&status["conditions"], "ResolvedRefs"), ("False", "ListenersNotResolved", 3));
+    }
+
+    /// Conformance: GatewayInvalidParametersRef.
+    #[test]
+    fn a_gateway_with_parameters_is_refused() {
+        let mut manifest = gateway(json!([{"name": "a", "port": 80, "protocol": "HTTP"}]));
+        manifest["spec"]["infrastructure"] =
+            json!({"parametersRef": {"group": "invalid.io", "kind": "Fake", "name": "x"}});
+        let translation = translate(&snapshot([class(), manifest]));
+        let status = status_of(&translation, "Gateway default/gw");
+        assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "InvalidParameters", 3));
+        assert_eq!(condition(&status["conditions"], "Programmed"), ("False", "Invalid", 3));
+        assert!(translation.ir.listeners.is_empty());
+    }
+
+    /// Conformance: GatewayStaticAddresses.
+    #[test]
+    fn an_address_of_an_unknown_type_is_refused() {
+        for kind in ["Hostname", "test/fake-invalid-type"] {
+            let mut manifest = gateway(json!([{"name": "a", "port": 80, "protocol": "HTTP"}]));
+            manifest["spec"]["addresses"] = json!([{"type": kind, "value": "x"}, {"value": "127.0.0.2"}]);
+            let status = status_of(&translate(&snapshot([class(), manifest])), "Gateway default/gw");
+            assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "UnsupportedAddress", 3));
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_asks_for_client_certificates_is_not_served_without() {
+        let mut manifest = gateway(json!([
+            {"name": "a", "port": 443, "protocol": "HTTPS"},
+            {"name": "b", "port": 8443, "protocol": "HTTPS"},
+            {"name": "c", "port": 80, "protocol": "HTTP"},
+        ]));
+        manifest["spec"]["tls"] = json!({"frontend": {
+            "default": {"validation": {"caCertificateRefs": [{"kind": "ConfigMap", "name": "ca"}]}},
+            "perPort": [{"port": 8443, "tls": {}}],
+        }});
+        let status = status_of(&translate(&snapshot([class(), manifest])), "Gateway default/gw");
+        let accepted = |index: usize| condition(&status["listeners"][index]["conditions"], "Accepted");
+        assert_eq!(accepted(0), ("False", "UnsupportedValue", 3));
+        assert_eq!(accepted(1).0, "True", "this port asks for none");
+        assert_eq!(accepted(2).0, "True", "HTTP has no client certificates");
+    }
+
+    #[test]
+    fn listener_filters_are_not_skipped() {
+        let listener = json!([{"name": "a", "port": 80, "protocol": "HTTP", "filters": {"requests": []}}]);
+        let status = status_of(&translate(&snapshot([class(), gateway(listener)])), "Gateway default/gw");
+        assert_eq!(condition(&status["listeners"][0]["conditions"], "Accepted"), ("False", "UnsupportedValue", 3));
+    }
+
+    #[test]
+    fn a_gateway_of_a_class_nobody_made_is_a_problem_without_status() {
+        let translation = translate(&snapshot([gateway(json!([]))]));
+        assert!(translation.statuses.is_empty());
+        assert!(translation.problems[0].message.contains("no GatewayClass 'paifang'"));
+    }
+}

@@ -99,7 +99,8 @@ fn path(written: &GrpcMethodMatch, at: &Field<'_>, findings: &mut Findings) -> O
                 None => Some("[^/]+".to_owned()),
             };
             let (service, method) = (part(service, "service", findings), part(method, "method", findings));
-            Some(PathMatch::Regex(format!("/{}/{}", service?, method?)))
+            // Both together must stay within the limits too.
+            regex(&format!("/{}/{}", service?, method?), at, findings).map(PathMatch::Regex)
         }
         ValueMatchType::Other(kind) => {
             unknown_type(kind, ValueMatchType::KNOWN, at, findings);
@@ -125,4 +126,59 @@ fn exact(
         (None, Some(method)) => PathMatch::Regex(format!("/[^/]+/{}", ::regex::escape(&method))),
         (None, None) => PathMatch::Prefix("/".to_owned()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::translate::testing::{rules, translated, verdict};
+
+    fn route(rule: Value) -> Value {
+        json!({"kind": "GRPCRoute", "metadata": {"name": "r", "generation": 5},
+            "spec": {"parentRefs": [{"name": "gw"}], "rules": [rule]}})
+    }
+
+    fn path(method: Value) -> Value {
+        rules(&translated(route(json!({"matches": [{"method": method}]}))))[0]["matches"][0]["path"].clone()
+    }
+
+    /// Conformance: GRPCExactMethodMatching.
+    #[test]
+    fn service_and_method_become_a_path() {
+        assert_eq!(path(json!({"service": "pkg.Svc", "method": "Call"})), json!({"exact": "/pkg.Svc/Call"}));
+        assert_eq!(path(json!({"service": "pkg.Svc"})), json!({"prefix": "/pkg.Svc"}));
+        assert_eq!(path(json!({"method": "Ca.l"})), json!({"regex": "/[^/]+/Ca\\.l"}));
+        let regex = json!({"type": "RegularExpression", "service": "a|b", "method": "C.*"});
+        assert_eq!(path(regex), json!({"regex": "/(?:a|b)/(?:C.*)"}));
+        assert_eq!(path(json!({})), json!({"prefix": "/"}));
+    }
+
+    #[test]
+    fn a_rule_without_matches_takes_every_call_over_http_2() {
+        let translation = translated(route(json!({"backendRefs": [{"name": "web", "port": 80}]})));
+        let rule = &rules(&translation)[0];
+        assert_eq!(rule["matches"], json!([{"path": {"prefix": "/"}}]));
+        assert_eq!(rule["backends"][0]["target"], json!({"backend": "default/web:80 (h2c)"}));
+        assert_eq!(verdict(&translation, "Accepted").0, "True");
+    }
+
+    #[test]
+    fn metadata_and_filters_are_lowered_like_those_of_http() {
+        let translation = translated(route(json!({
+            "name": "calls",
+            "matches": [{"headers": [{"name": "Version", "value": "one"}]}],
+            "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "A", "value": "1"}]}}],
+        })));
+        let rule = &rules(&translation)[0];
+        assert_eq!(rule["name"], "calls");
+        assert_eq!(rule["matches"][0]["headers"], json!([{"name": "version", "value": {"exact": "one"}}]));
+        assert_eq!(rule["filters"], json!({"requestHeaders": {"set": [["a", "1"]]}}));
+    }
+
+    #[test]
+    fn a_method_with_a_slash_cannot_reach_another_service() {
+        let translation = translated(route(json!({"matches": [{"method": {"service": "a/b", "method": "c"}}]})));
+        assert_eq!(verdict(&translation, "Accepted"), ("False".to_owned(), "UnsupportedValue".to_owned()));
+    }
 }

@@ -165,7 +165,7 @@ fn retry(written: &HttpRouteRetry, at: &Field<'_>, findings: &mut Findings) -> O
         findings.reject(Reason::UnsupportedValue, &at.name("codes"), message, "list codes from 400 to 599");
     }
     let attempts = u32::try_from(written.attempts.unwrap_or(1)).unwrap_or_default();
-    (attempts > 0).then_some(Retry { attempts, codes, backoff })
+    Some(Retry { attempts, codes, backoff })
 }
 
 /// Session persistence is experimental and not supported: said, and otherwise ignored, because
@@ -175,5 +175,141 @@ pub(super) fn notice_session_persistence(asked: bool, at: &Field<'_>, findings: 
         let message = "session persistence is not supported yet; requests are balanced without it";
         let remedy = "remove it, or set sessionAffinity: ClientIP on the Service";
         findings.notice(Reason::UnsupportedValue, &at.name("sessionPersistence"), message, remedy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::translate::testing::{route, rules, translated, verdict};
+
+    fn yes(reason: &str) -> (String, String) {
+        ("True".to_owned(), reason.to_owned())
+    }
+
+    fn no(reason: &str) -> (String, String) {
+        ("False".to_owned(), reason.to_owned())
+    }
+
+    fn rule(fields: Value) -> Value {
+        let mut rule = json!({"backendRefs": [{"name": "web", "port": 80}]});
+        rule.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        route("r", json!({"rules": [rule]}))
+    }
+
+    #[test]
+    fn every_kind_of_condition_is_lowered() {
+        let translation = translated(rule(json!({"name": "main", "matches": [{
+            "path": {"type": "PathPrefix", "value": "/shop/"},
+            "method": "GET",
+            "headers": [{"name": "X-Env", "value": "a"}, {"name": "x-env", "value": "b"},
+                {"name": "v", "type": "RegularExpression", "value": "[0-9]+"}],
+            "queryParams": [{"name": "Q", "value": "1"}, {"name": "q", "value": "2"}, {"name": "Q", "value": "3"}],
+        }]})));
+        assert_eq!(verdict(&translation, "Accepted"), yes("Accepted"));
+        assert_eq!(verdict(&translation, "ResolvedRefs"), yes("ResolvedRefs"));
+        let rule = &rules(&translation)[0];
+        assert_eq!(rule["name"], "main");
+        assert_eq!(
+            rule["matches"],
+            json!([{
+                "path": {"prefix": "/shop"},
+                "method": "GET",
+                "headers": [{"name": "x-env", "value": {"exact": "a"}}, {"name": "v", "value": {"regex": "[0-9]+"}}],
+                "query": [{"name": "Q", "value": {"exact": "1"}}, {"name": "q", "value": {"exact": "2"}}],
+            }])
+        );
+    }
+
+    #[test]
+    fn paths_lose_their_trailing_slash_only_as_prefixes() {
+        for (path, want) in [
+            (json!({"value": "/"}), json!({"prefix": "/"})),
+            (json!({"type": "PathPrefix", "value": "/a/b//"}), json!({"prefix": "/a/b"})),
+            (json!({"type": "Exact", "value": "/a/"}), json!({"exact": "/a/"})),
+            (json!({"type": "RegularExpression", "value": "/v[12]/.*"}), json!({"regex": "/v[12]/.*"})),
+        ] {
+            let translation = translated(rule(json!({"matches": [{"path": path}]})));
+            assert_eq!(rules(&translation)[0]["matches"][0]["path"], want);
+        }
+    }
+
+    #[test]
+    fn a_condition_that_cannot_be_honoured_drops_the_rule() {
+        for broken in [
+            json!({"path": {"type": "RegularExpression", "value": "("}}),
+            json!({"path": {"type": "Glob", "value": "/*"}}),
+            json!({"path": {"value": "relative"}}),
+            json!({"method": "get"}),
+            json!({"headers": [{"name": "not a name", "value": "x"}]}),
+            json!({"headers": [{"name": "a", "type": "Glob", "value": "x"}]}),
+            json!({"queryParams": [{"name": "a", "type": "RegularExpression", "value": "("}]}),
+        ] {
+            let translation = translated(rule(json!({"matches": [broken]})));
+            assert_eq!(verdict(&translation, "Accepted"), no("UnsupportedValue"), "{broken}");
+            assert_eq!(rules(&translation), json!([]), "no condition is left to match by");
+        }
+    }
+
+    #[test]
+    fn one_dropped_rule_of_two_makes_the_route_partially_invalid() {
+        let translation = translated(route(
+            "r",
+            json!({"rules": [
+                {"matches": [{"path": {"value": "/a"}}], "filters": [{"type": "ExtensionRef"}],
+                    "backendRefs": [{"name": "web", "port": 80}]},
+                {"matches": [{"path": {"value": "/b"}}], "backendRefs": [{"name": "web", "port": 80}]},
+            ]}),
+        ));
+        assert_eq!(verdict(&translation, "Accepted"), yes("Accepted"));
+        assert_eq!(verdict(&translation, "PartiallyInvalid"), yes("UnsupportedValue"));
+        let status = crate::translate::testing::status_of(&translation, "HTTPRoute default/r");
+        let message = status["parents"][0]["conditions"][2]["message"].as_str().unwrap();
+        assert!(message.starts_with("Dropped Rule 0"), "{message}");
+        let rules = rules(&translation);
+        assert_eq!(rules[0], json!({"matches": [{"path": {"prefix": "/a"}}]}), "it answers 500, and nobody else does");
+        assert_eq!(rules[1]["backends"][0]["target"], json!({"backend": "default/web:80"}));
+    }
+
+    /// Conformance: HTTPRouteNoBackendRefs.
+    #[test]
+    fn a_route_without_rules_or_backends_matches_everything_and_has_no_backend() {
+        let translation = translated(route("r", json!({})));
+        assert_eq!(verdict(&translation, "Accepted"), yes("Accepted"));
+        assert_eq!(rules(&translation), json!([{"matches": [{"path": {"prefix": "/"}}]}]));
+    }
+
+    #[test]
+    fn timeouts_of_zero_are_no_limits() {
+        let lowered = |timeouts: Value| rules(&translated(rule(json!({"timeouts": timeouts}))))[0]["timeouts"].clone();
+        assert_eq!(
+            lowered(json!({"request": "1s", "backendRequest": "500ms"})),
+            json!({"request": "1000ms", "backendRequest": "500ms"})
+        );
+        assert_eq!(lowered(json!({"request": "0s"})), Value::Null);
+        let translation = translated(rule(json!({"timeouts": {"request": "soon"}})));
+        assert_eq!(verdict(&translation, "Accepted"), no("UnsupportedValue"));
+    }
+
+    /// Conformance: HTTPRouteRetry.
+    #[test]
+    fn retries_default_to_one_and_zero_means_none() {
+        let lowered = |retry: Value| rules(&translated(rule(json!({"retry": retry}))))[0]["retry"].clone();
+        assert_eq!(lowered(json!({})), json!({"attempts": 1}));
+        assert_eq!(lowered(json!({"attempts": 0, "codes": [500]})), json!({"attempts": 0, "codes": [500]}));
+        assert_eq!(
+            lowered(json!({"attempts": 3, "codes": [503, 500, 503], "backoff": "100ms"})),
+            json!({"attempts": 3, "codes": [500, 503], "backoff": "100ms"})
+        );
+        let translation = translated(rule(json!({"retry": {"codes": [200]}})));
+        assert_eq!(verdict(&translation, "Accepted"), no("UnsupportedValue"));
+    }
+
+    #[test]
+    fn session_persistence_is_ignored_but_never_silently() {
+        let translation = translated(rule(json!({"sessionPersistence": {"type": "Cookie"}})));
+        assert_eq!(verdict(&translation, "Accepted"), yes("Accepted"));
+        assert_eq!(translation.problems[0].field, "spec.rules[0].sessionPersistence");
     }
 }
