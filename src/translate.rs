@@ -69,6 +69,8 @@ pub fn translate(snapshot: &Snapshot) -> Translation {
     let mut gateways = gateway::plan(&env, &classes, &mut out);
     route::attach_all(&env, &mut gateways, &mut out);
     gateway::report(gateways, &snapshot.facts, &mut out);
+    // Collected anew, its nodes are full instead of half full.
+    out.statuses = std::mem::take(&mut out.statuses).into_iter().collect();
     out.problems.sort();
     out.problems.dedup();
     out

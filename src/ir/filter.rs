@@ -4,28 +4,28 @@ use serde::Serialize;
 
 use super::Target;
 
-/// The filters of a rule or of one backend.
+/// The filters of a rule or of one backend. Most have none, so each is boxed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Filters {
     /// Header edits on the way to the backend.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_headers: Option<HeaderEdit>,
+    pub request_headers: Option<Box<HeaderEdit>>,
     /// Header edits on the way to the client.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_headers: Option<HeaderEdit>,
+    pub response_headers: Option<Box<HeaderEdit>>,
     /// Answer with a redirect; then there is no backend.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub redirect: Option<Redirect>,
+    pub redirect: Option<Box<Redirect>>,
     /// New host or path.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rewrite: Option<Rewrite>,
+    pub rewrite: Option<Box<Rewrite>>,
     /// Copies of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<Mirror>,
     /// Cross-origin rules.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cors: Option<Cors>,
+    pub cors: Option<Box<Cors>>,
 }
 
 impl Filters {

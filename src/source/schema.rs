@@ -20,7 +20,7 @@ pub(super) use form::Form;
 /// What a value must look like.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
-    /// Exactly these fields; others are reported and ignored.
+    /// Exactly these fields: an unknown one is a typing error that would change the meaning.
     Object(&'static [Field]),
     /// These fields are checked, others are somebody else's.
     Open(&'static [Field]),

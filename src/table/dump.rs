@@ -241,7 +241,7 @@ mod tests {
                 found(PathMatch::Regex("/b+".to_owned()), None),
                 found(PathMatch::Exact("/c".to_owned()), None),
             ],
-            filters: ir::Filters { request_headers: Some(secret), ..ir::Filters::default() },
+            filters: ir::Filters { request_headers: Some(Box::new(secret)), ..ir::Filters::default() },
             backends: vec![ir::WeightedBackend { weight: 3, target, filters: ir::Filters::default() }],
             timeouts: ir::Timeouts::default(),
             retry: None,

@@ -51,19 +51,16 @@ pub(crate) fn judge(
         });
     }
     let own = &*gateway.key.namespace;
-    let allowed: Vec<_> = named.into_iter().filter(|(_, it)| admits(snapshot, it, own, route)).collect();
+    let allowed: Vec<_> = named.iter().filter(|(_, it)| admits(snapshot, it, own, route)).collect();
     if allowed.is_empty() {
         return Err(Refusal {
             reason: Reason::NotAllowedByListeners,
-            message: format!(
-                "no such listener of Gateway '{}' allows a {} from namespace '{}'",
-                gateway.key, route.kind, route.key.namespace
-            ),
+            message: bounded(disallowed(&named, route, gateway)),
             remedy: "change allowedRoutes of the listener",
         });
     }
     let attachments = allowed.into_iter().filter_map(|(listener, it)| {
-        Some(Attachment { listener, hostnames: meet(it.hostname.as_ref(), route.hostnames)? })
+        Some(Attachment { listener: *listener, hostnames: meet(it.hostname.as_ref(), route.hostnames)? })
     });
     let attachments: Vec<_> = attachments.collect();
     if attachments.is_empty() {
@@ -92,11 +89,26 @@ fn admits(snapshot: &Snapshot, listener: &ListenerPlan<'_>, own: &str, route: Ap
     listener.kinds.contains(&route.kind) && selector::allows(snapshot, namespaces, own, &route.key.namespace)
 }
 
+fn disallowed(named: &[(usize, &ListenerPlan<'_>)], route: Applicant<'_>, gateway: &GatewayPlan<'_>) -> String {
+    let (kind, namespace, gateway) = (route.kind, &route.key.namespace, gateway.key);
+    match named {
+        [(_, only)] => {
+            let name = &only.spec.name;
+            format!("listener '{name}' of Gateway '{gateway}' does not allow {kind}s from namespace '{namespace}'")
+        }
+        several => {
+            let count = several.len();
+            format!("none of {count} listeners of Gateway '{gateway}' allows {kind}s from namespace '{namespace}'")
+        }
+    }
+}
+
 /// The route's hostnames that intersect with the listener's; `None` when there are some and none
 /// does.
 fn meet(listener: Option<&Hostname>, route: &[Hostname]) -> Option<Vec<Hostname>> {
     let meets = |hostname: &&Hostname| listener.is_none_or(|listener| listener.intersects(hostname));
-    let meeting: Vec<Hostname> = route.iter().filter(meets).cloned().collect();
+    let mut meeting: Vec<Hostname> = route.iter().filter(meets).cloned().collect();
+    meeting.shrink_to_fit();
     (route.is_empty() || !meeting.is_empty()).then_some(meeting)
 }
 
@@ -157,6 +169,7 @@ mod tests {
         };
         assert_eq!(world(json!({})), "NotAllowedByListeners", "the default is the Gateway's own namespace");
         assert_eq!(world(json!({"namespaces": {"from": "All"}})), "Accepted");
+        assert_eq!(world(json!({"namespaces": {"from": "Future"}})), "NotAllowedByListeners");
     }
 
     /// Conformance: HTTPRouteHostnameIntersection.

@@ -1,13 +1,14 @@
 //! Backend references: followed to a Service port, or to the reason why not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use super::Env;
 use super::field::Field;
 use super::filter::{self, FilterSpec, Position};
-use super::finding::Findings;
+use super::finding::{Findings, qualified};
 use super::grant::{self, Referent};
 use super::reason::Reason;
 use super::route::Scope;
@@ -36,10 +37,11 @@ struct Broken {
 pub(crate) fn lower<'a>(
     scope: &mut Scope<'_>,
     matches: &[Match],
-    written: impl Iterator<Item = BackendSpec<'a>>,
+    written: impl ExactSizeIterator<Item = BackendSpec<'a>>,
     at: &Field<'_>,
 ) -> Vec<WeightedBackend> {
-    let mut backends = Vec::new();
+    // Exact, because a route lives long and Vec would grow to four.
+    let mut backends = Vec::with_capacity(written.len());
     for (index, written) in written.enumerate() {
         let at = at.item("backendRefs", index);
         let mut target = target(scope, written.target, &at);
@@ -91,7 +93,7 @@ fn follow(scope: &Scope<'_>, reference: &BackendObjectReference) -> Result<Backe
     let group = reference.group.as_deref().unwrap_or_default();
     let kind = reference.kind.as_deref().unwrap_or("Service");
     if !group.is_empty() || kind != "Service" {
-        let message = format!("backends are core Services, not '{group}/{kind}'");
+        let message = format!("backends are core Services, not '{}'", qualified(group, kind));
         return Err(broken(InvalidBackend::InvalidKind, message, "refer to a Service"));
     }
     let own = scope.from.namespace();
@@ -103,14 +105,15 @@ fn follow(scope: &Scope<'_>, reference: &BackendObjectReference) -> Result<Backe
         return Err(broken(InvalidBackend::RefNotPermitted, message, &grant::remedy(&scope.from, &to)));
     }
     let key = ObjectKey::new(namespace, reference.name.as_str());
-    let Some(service) = scope.env.snapshot.services.get(&key) else {
+    let Some((known, service)) = scope.env.snapshot.services.get_key_value(&key) else {
         let message = format!("Service '{key}' does not exist");
         return Err(broken(InvalidBackend::BackendNotFound, message, "create it, or refer to another"));
     };
     let port = port(service, &key, reference.port)?;
     let protocol = protocol(scope.protocol, port, &key)?;
     // A Service port fits into 16 bits, as the reference that named it does.
-    Ok(BackendKey { namespace: key.namespace, service: key.name, port: reference.port.unwrap_or_default(), protocol })
+    let (namespace, service) = (Arc::clone(&known.namespace), Arc::clone(&known.name));
+    Ok(BackendKey { namespace, service, port: reference.port.unwrap_or_default(), protocol })
 }
 
 fn broken(invalid: InvalidBackend, message: String, remedy: &str) -> Broken {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Env;
 use super::field::Field;
-use super::finding::Findings;
+use super::finding::{Findings, qualified};
 use super::grant::{self, Referent, Referrer};
 use super::reason::Reason;
 use crate::api::ObjectKey;
@@ -53,7 +53,7 @@ fn follow_one(
     if !group.is_empty() || kind != "Secret" {
         return Err(Broken {
             reason: Reason::InvalidCertificateRef,
-            message: format!("certificates come from core Secrets, not from '{group}/{kind}'"),
+            message: format!("certificates come from core Secrets, not from '{}'", qualified(group, kind)),
             remedy: "refer to a Secret of type kubernetes.io/tls".to_owned(),
         });
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::field::Field;
-use super::finding::{Concern, Findings};
+use super::finding::{Concern, Findings, qualified};
 use super::reason::Reason;
 use super::{Translation, status};
 use crate::api::gateway::{CONTROLLER_NAME, GatewayClass};
@@ -21,6 +21,7 @@ pub const SUPPORTED_FEATURES: &[&str] = &[
     "GatewayHTTPSListenerDetectMisdirectedRequests",
     "GatewayPort8080",
     "GatewayRouteHostnameIntersectionPrecedence",
+    "GatewayStaticAddresses",
     "HTTPRoute",
     "HTTPRoute303RedirectStatusCode",
     "HTTPRoute307RedirectStatusCode",
@@ -92,7 +93,7 @@ fn judge(key: &ObjectKey, class: &GatewayClass, out: &mut Translation) -> Class 
         findings.reject(
             Reason::InvalidParameters,
             &Field::SPEC.name("parametersRef"),
-            format!("parameters of kind '{}' are not supported", parameters.kind),
+            format!("parameters of kind '{}' are not supported", qualified(&parameters.group, &parameters.kind)),
             "remove parametersRef",
         );
     }

@@ -34,12 +34,12 @@ impl<'a> From<&'a HttpRouteFilter> for FilterSpec<'a> {
     fn from(written: &'a HttpRouteFilter) -> Self {
         use HttpRouteFilterType as Type;
         let known = match &written.kind {
-            Type::RequestHeaderModifier => written.request_header_modifier.as_ref().map(Self::RequestHeaders),
-            Type::ResponseHeaderModifier => written.response_header_modifier.as_ref().map(Self::ResponseHeaders),
-            Type::RequestMirror => written.request_mirror.as_ref().map(Self::Mirror),
-            Type::RequestRedirect => written.request_redirect.as_ref().map(Self::Redirect),
-            Type::UrlRewrite => written.url_rewrite.as_ref().map(Self::Rewrite),
-            Type::Cors => written.cors.as_ref().map(Self::Cors),
+            Type::RequestHeaderModifier => written.request_header_modifier.as_deref().map(Self::RequestHeaders),
+            Type::ResponseHeaderModifier => written.response_header_modifier.as_deref().map(Self::ResponseHeaders),
+            Type::RequestMirror => written.request_mirror.as_deref().map(Self::Mirror),
+            Type::RequestRedirect => written.request_redirect.as_deref().map(Self::Redirect),
+            Type::UrlRewrite => written.url_rewrite.as_deref().map(Self::Rewrite),
+            Type::Cors => written.cors.as_deref().map(Self::Cors),
             Type::ExternalAuth | Type::ExtensionRef | Type::Other(_) => Some(Self::Unsupported(written.kind.as_str())),
         };
         known.unwrap_or(Self::Incomplete(written.kind.as_str()))
@@ -50,9 +50,9 @@ impl<'a> From<&'a GrpcRouteFilter> for FilterSpec<'a> {
     fn from(written: &'a GrpcRouteFilter) -> Self {
         use GrpcRouteFilterType as Type;
         let known = match &written.kind {
-            Type::RequestHeaderModifier => written.request_header_modifier.as_ref().map(Self::RequestHeaders),
-            Type::ResponseHeaderModifier => written.response_header_modifier.as_ref().map(Self::ResponseHeaders),
-            Type::RequestMirror => written.request_mirror.as_ref().map(Self::Mirror),
+            Type::RequestHeaderModifier => written.request_header_modifier.as_deref().map(Self::RequestHeaders),
+            Type::ResponseHeaderModifier => written.response_header_modifier.as_deref().map(Self::ResponseHeaders),
+            Type::RequestMirror => written.request_mirror.as_deref().map(Self::Mirror),
             Type::ExtensionRef | Type::Other(_) => Some(Self::Unsupported(written.kind.as_str())),
         };
         known.unwrap_or(Self::Incomplete(written.kind.as_str()))
@@ -133,12 +133,12 @@ fn add(
 }
 
 /// Filters that may stand only once in a list.
-fn once<T>(scope: &mut Scope<'_>, slot: &mut Option<T>, lowered: Option<T>, at: &Field<'_>) {
+fn once<T>(scope: &mut Scope<'_>, slot: &mut Option<Box<T>>, lowered: Option<T>, at: &Field<'_>) {
     if slot.is_some() {
         let message = "a filter of this type may stand only once in a list";
         scope.findings.reject(Reason::UnsupportedValue, &at.name("type"), message, "keep one of them");
     } else {
-        *slot = lowered;
+        *slot = lowered.map(Box::new);
     }
 }
 

@@ -110,6 +110,11 @@ impl Findings {
     }
 }
 
+/// A kind as messages name it: the core group goes without saying.
+pub(crate) fn qualified(group: &str, kind: &str) -> String {
+    if group.is_empty() { kind.to_owned() } else { format!("{group}/{kind}") }
+}
+
 /// Cuts a message that quotes what people wrote to a length a status can hold.
 pub(crate) fn bounded(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::certificate::Certificates;
 use super::class::{Class, Classes};
 use super::field::Field;
-use super::finding::{Concern, Findings};
+use super::finding::{Concern, Findings, qualified};
 use super::listener::ListenerPlan;
 use super::reason::Reason;
 use super::{Env, Problem, Translation, address, conflict, listener, socket};
@@ -97,7 +97,8 @@ fn refuse_parameters(class: Class, object: &Gateway, findings: &mut Findings) {
         findings.reject(Reason::InvalidParameters, &at.name("gatewayClassName"), message, "mend the GatewayClass");
     }
     if let Some(parameters) = object.spec.infrastructure.as_ref().and_then(|it| it.parameters_ref.as_ref()) {
-        let message = format!("parameters of kind '{}/{}' are not supported", parameters.group, parameters.kind);
+        let message =
+            format!("parameters of kind '{}' are not supported", qualified(&parameters.group, &parameters.kind));
         let at = Field::SPEC;
         let at = at.name("infrastructure");
         findings.reject(Reason::InvalidParameters, &at.name("parametersRef"), message, "remove parametersRef");

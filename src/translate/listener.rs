@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::Env;
 use super::certificate::{self, Certificates};
 use super::field::Field;
-use super::finding::{Concern, Findings};
+use super::finding::{Concern, Findings, qualified};
 use super::reason::Reason;
 use crate::api::Kind;
 use crate::api::gateway::GROUP;
 use crate::api::gateway::listener::{GatewayTls, Listener, Protocol, RouteGroupKind, TlsMode};
+use crate::api::gateway::shared::FromNamespaces;
 use crate::ir::{Attached, Certificate, Hostname, ListenerProtocol};
 use crate::snapshot::Socket;
 
@@ -81,6 +82,7 @@ pub(crate) fn plan<'a>(
         certificates = terminate(env, loaded, (namespace, spec), (&at, &mut findings));
         refuse_client_validation(gateway_tls, spec.port, &mut findings);
     }
+    refuse_unknown_from(spec, &at, &mut findings);
     refuse_unserved(spec, &at, &mut findings);
     ListenerPlan {
         spec,
@@ -133,8 +135,10 @@ fn kinds(spec: &Listener, at: &Field<'_>, findings: &mut Findings) -> Vec<Kind> 
             Some(kind) if kinds.contains(&kind) => {}
             Some(kind) => kinds.push(kind),
             None => {
-                let message = format!("routes of kind '{}' cannot attach to {} listeners", asked.kind, spec.protocol);
-                let remedy = "allow HTTPRoute or GRPCRoute";
+                let group = asked.group.as_deref().filter(|group| *group != GROUP).unwrap_or_default();
+                let kind = qualified(group, &asked.kind);
+                let message = format!("routes of kind '{kind}' cannot attach to {} listeners", spec.protocol);
+                let remedy = "allow HTTPRoute or GRPCRoute of group gateway.networking.k8s.io";
                 findings.unresolved(Reason::InvalidRouteKinds, &at.item("kinds", index), message, remedy);
             }
         }
@@ -180,6 +184,18 @@ fn refuse_client_validation(tls: Option<&GatewayTls>, port: u16, findings: &mut 
         let message = "client certificates are not supported yet, and without them this listener must not serve";
         let remedy = "remove the validation, or wait for a release that supports it";
         findings.reject(Reason::UnsupportedValue, &at.name("frontend"), message, remedy);
+    }
+}
+
+/// Nobody may attach, and the owner must learn why.
+fn refuse_unknown_from(spec: &Listener, at: &Field<'_>, findings: &mut Findings) {
+    let namespaces = spec.allowed_routes.as_ref().and_then(|allowed| allowed.namespaces.as_ref());
+    if let Some(FromNamespaces::Other(from)) = namespaces.and_then(|namespaces| namespaces.from.as_ref()) {
+        let at = at.name("allowedRoutes");
+        let at = at.name("namespaces");
+        let message = format!("unknown value '{from}', so no route attaches");
+        let remedy = format!("use one of: {}", FromNamespaces::KNOWN.join(", "));
+        findings.reject(Reason::UnsupportedValue, &at.name("from"), message, &remedy);
     }
 }
 

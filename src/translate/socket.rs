@@ -197,6 +197,28 @@ mod tests {
         assert_eq!(status["addresses"], json!([{"type": "IPAddress", "value": "127.0.0.1"}]));
     }
 
+    /// Conformance: GatewayStaticAddresses, its three steps in turn.
+    #[test]
+    fn a_gateway_is_programmed_once_its_last_bad_address_is_gone() {
+        let failed = [("192.0.2.1:80", SocketState::Failed(BindFailure::NoSuchAddress))];
+        let unsupported = json!({"type": "test/fake-invalid-type", "value": "x"});
+        let (unusable, usable) = (json!({"value": "192.0.2.1"}), json!({"type": "IPAddress", "value": "127.0.0.1"}));
+        let step = |addresses: Value| {
+            let mut manifest = gateway(http(80));
+            manifest["spec"]["addresses"] = addresses;
+            let world = with_facts(snapshot([class(), manifest]), &failed, true);
+            let status = status_of(&translate(&world), "Gateway default/gw");
+            let verdict = |kind: &str| condition(&status["conditions"], kind).1.to_owned();
+            (verdict("Accepted"), verdict("Programmed"), status["addresses"].clone())
+        };
+        let want = |accepted: &str, programmed: &str, addresses: Value| (accepted.into(), programmed.into(), addresses);
+        let (bad, all) = (json!([]), json!([usable]));
+        assert_eq!(step(json!([unsupported, unusable, usable])), want("UnsupportedAddress", "Invalid", bad.clone()));
+        assert_eq!(step(json!([unusable, usable])), want("Accepted", "AddressNotUsable", all.clone()));
+        assert_eq!(step(json!([unusable])), want("Accepted", "AddressNotUsable", bad));
+        assert_eq!(step(json!([usable])), want("Accepted", "Programmed", all));
+    }
+
     #[test]
     fn the_older_gateway_keeps_a_socket_both_want() {
         let mut older = gateway(http(80));

@@ -53,7 +53,7 @@ pub struct GrpcRouteRule {
     pub backend_refs: Vec<GrpcBackendRef>,
     /// `sessionPersistence` (experimental, deprecated here).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_persistence: Option<SessionPersistence>,
+    pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
 /// Conditions on one call, all of which must hold.
@@ -105,16 +105,16 @@ pub struct GrpcRouteFilter {
     pub kind: GrpcRouteFilterType,
     /// For RequestHeaderModifier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_header_modifier: Option<HeaderModifier>,
+    pub request_header_modifier: Option<Box<HeaderModifier>>,
     /// For ResponseHeaderModifier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_header_modifier: Option<HeaderModifier>,
+    pub response_header_modifier: Option<Box<HeaderModifier>>,
     /// For RequestMirror.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_mirror: Option<RequestMirror>,
+    pub request_mirror: Option<Box<RequestMirror>>,
     /// For ExtensionRef.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub extension_ref: Option<LocalObjectReference>,
+    pub extension_ref: Option<Box<LocalObjectReference>>,
 }
 
 lenient_enum!(

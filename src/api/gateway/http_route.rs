@@ -27,7 +27,7 @@ pub struct HttpRouteSpec {
     /// Hostnames; none matches every host.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hostnames: Vec<String>,
-    /// Rules, at most 16 (64 since 1.4).
+    /// Rules, at most 16.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<HttpRouteRule>,
     /// `useDefaultGateways` (experimental).
@@ -53,13 +53,13 @@ pub struct HttpRouteRule {
     pub backend_refs: Vec<HttpBackendRef>,
     /// Time limits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timeouts: Option<HttpRouteTimeouts>,
+    pub timeouts: Option<Box<HttpRouteTimeouts>>,
     /// Retries.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry: Option<HttpRouteRetry>,
+    pub retry: Option<Box<HttpRouteRetry>>,
     /// `sessionPersistence` (experimental, deprecated here).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub session_persistence: Option<SessionPersistence>,
+    pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
 /// Conditions on one request, all of which must hold.
@@ -123,28 +123,28 @@ pub struct HttpRouteFilter {
     pub kind: HttpRouteFilterType,
     /// For RequestHeaderModifier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_header_modifier: Option<HeaderModifier>,
+    pub request_header_modifier: Option<Box<HeaderModifier>>,
     /// For ResponseHeaderModifier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_header_modifier: Option<HeaderModifier>,
+    pub response_header_modifier: Option<Box<HeaderModifier>>,
     /// For RequestMirror.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_mirror: Option<RequestMirror>,
+    pub request_mirror: Option<Box<RequestMirror>>,
     /// For RequestRedirect.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_redirect: Option<HttpRequestRedirect>,
+    pub request_redirect: Option<Box<HttpRequestRedirect>>,
     /// For URLRewrite.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub url_rewrite: Option<HttpUrlRewrite>,
+    pub url_rewrite: Option<Box<HttpUrlRewrite>>,
     /// For CORS.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cors: Option<HttpCors>,
+    pub cors: Option<Box<HttpCors>>,
     /// For ExternalAuth (experimental).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_auth: Option<serde_json::Value>,
+    pub external_auth: Option<Box<serde_json::Value>>,
     /// For ExtensionRef.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub extension_ref: Option<LocalObjectReference>,
+    pub extension_ref: Option<Box<LocalObjectReference>>,
 }
 
 lenient_enum!(

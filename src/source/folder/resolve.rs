@@ -71,7 +71,8 @@ impl Resolved {
         }
         imply_namespaces(&mut next, &self.served);
         let changes = difference(&self.served, &next);
-        self.served = next;
+        // Collected anew, its nodes are full instead of half full.
+        self.served = next.into_iter().collect();
         changes
     }
 

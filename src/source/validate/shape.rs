@@ -94,7 +94,7 @@ fn check_unknown(fields: &Map<String, Value>, known: &[Field], path: &Path<'_>, 
         if !is_known {
             let remedy =
                 nearest(name, known).map_or_else(|| "remove it".to_owned(), |near| format!("did you mean '{near}'?"));
-            out.warn(Path::Key(path, name).text(), "this field is unknown and ignored", remedy);
+            out.refuse(Path::Key(path, name).text(), "there is no such field", remedy);
         }
     }
 }

@@ -61,9 +61,18 @@ fn unknown_values_of_enumerations_are_left_to_the_translator() {
 fn unknown_fields_are_reported_with_the_nearest_known_one() {
     let object = json!({"metadata": {"name": "a"}, "spec": {"rules": [{"backendRef": [], "colour": 1}]}});
     let violations = admit(Kind::HttpRoute, "v1", object).violations;
-    assert!(!violations.refused());
+    assert!(violations.refused(), "'matchs' instead of 'matches' would match everything");
     let said: Vec<_> = violations.0.iter().map(|v| format!("{} {}", v.field, v.remedy)).collect();
     assert_eq!(said, ["spec.rules[0].backendRef did you mean 'backendRefs'?", "spec.rules[0].colour remove it"]);
+}
+
+#[test]
+fn what_a_cluster_adds_is_no_unknown_field() {
+    let metadata = json!({"name": "a", "managedFields": [{}], "ownerReferences": [], "finalizers": ["x"]});
+    let object = json!({"metadata": metadata, "spec": {"rules": [{}]}, "status": {"parents": [{"own": 1}]}});
+    assert_eq!(admit(Kind::HttpRoute, "v1", object).violations.0, []);
+    let object = json!({"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}], "clusterIP": "None", "own": 1}});
+    assert_eq!(admit(Kind::Service, "v1", object).violations.0, [], "core kinds are pasted whole");
 }
 
 #[test]

@@ -13,12 +13,12 @@ impl Compiler<'_> {
     /// Compiles filters.
     pub(super) fn filters(&self, filters: &ir::Filters) -> Filters {
         Filters {
-            request_headers: filters.request_headers.as_ref().map(header_edit).map(Box::new),
-            response_headers: filters.response_headers.as_ref().map(header_edit).map(Box::new),
-            redirect: filters.redirect.as_ref().map(redirect).map(Box::new),
-            rewrite: filters.rewrite.as_ref().map(rewrite).map(Box::new),
+            request_headers: filters.request_headers.as_deref().map(header_edit).map(Box::new),
+            response_headers: filters.response_headers.as_deref().map(header_edit).map(Box::new),
+            redirect: filters.redirect.as_deref().map(redirect).map(Box::new),
+            rewrite: filters.rewrite.as_deref().map(rewrite).map(Box::new),
             mirrors: filters.mirrors.iter().filter_map(|mirror| self.mirror(mirror)).collect(),
-            cors: filters.cors.as_ref().map(cors).map(Box::new),
+            cors: filters.cors.as_deref().map(cors).map(Box::new),
         }
     }
 

@@ -67,8 +67,8 @@ fn fields(list: &str, written: &[HttpHeader], at: &Field<'_>, findings: &mut Fin
     fields
 }
 
-/// The name in lower case, if tenants may edit that field. An edit of another field is left out
-/// and said; the rest of the rule works.
+/// The name in lower case, if tenants may edit that field. Serving the rule without an edit may
+/// show a backend what it must not see, so an edit that cannot be made drops the rule.
 fn editable(name: &str, at: &Field<'_>, findings: &mut Findings) -> Option<String> {
     let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
         findings.reject(Reason::UnsupportedValue, at, format!("'{name}' is not a header name"), "write a field name");
@@ -76,13 +76,13 @@ fn editable(name: &str, at: &Field<'_>, findings: &mut Findings) -> Option<Strin
     };
     let name = parsed.as_str();
     if name == "host" {
-        let message = "Host decides routing and cannot be edited as a header; this edit is left out";
-        findings.notice(Reason::UnsupportedValue, at, message, "use a URLRewrite filter with a hostname");
+        let message = "Host decides routing and cannot be edited as a header";
+        findings.reject(Reason::UnsupportedValue, at, message, "use a URLRewrite filter with a hostname");
         return None;
     }
     if FRAMING.contains(&name) {
-        let message = format!("'{name}' belongs to the connection and cannot be edited; this edit is left out");
-        findings.notice(Reason::UnsupportedValue, at, message, "remove it from the filter");
+        let message = format!("'{name}' belongs to the connection and cannot be edited");
+        findings.reject(Reason::UnsupportedValue, at, message, "remove it from the filter");
         return None;
     }
     Some(name.to_owned())
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn framing_and_host_are_left_alone_and_said() {
+    fn framing_and_host_cannot_be_edited() {
         let (edit, findings) = merged(&[json!({
             "set": [{"name": "Host", "value": "x"}, {"name": "X-Ok", "value": "y"}],
             "add": [{"name": "Transfer-Encoding", "value": "chunked"}],
             "remove": ["Content-Length"],
         })]);
         assert_eq!(edit, HeaderEdit { set: vec![("x-ok".to_owned(), "y".to_owned())], ..HeaderEdit::default() });
-        assert_eq!(findings.reasons(), [(Concern::Notice, Reason::UnsupportedValue); 3]);
+        assert_eq!(findings.reasons(), [(Concern::Accepted, Reason::UnsupportedValue); 3]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl RouteKind for HttpRoute {
         notice_session_persistence(written.session_persistence.is_some(), &at, &mut scope.findings);
         Rule {
             name: written.name.as_deref().map(Into::into),
-            timeouts: timeouts(written.timeouts.as_ref(), &at, &mut scope.findings),
+            timeouts: timeouts(written.timeouts.as_deref(), &at, &mut scope.findings),
             retry: written.retry.as_ref().and_then(|retry| self::retry(retry, &at, &mut scope.findings)),
             matches,
             filters,
@@ -83,8 +83,11 @@ fn matches(written: &[HttpRouteMatch], at: &Field<'_>, findings: &mut Findings) 
             query: Vec::new(),
         }];
     }
-    let matches = written.iter().enumerate();
-    matches.filter_map(|(index, written)| lower_match(written, &at.item("matches", index), findings)).collect()
+    // Exact, because a route lives long and a filtering iterator would make room for four.
+    let mut matches = Vec::with_capacity(written.len());
+    let written = written.iter().enumerate();
+    matches.extend(written.filter_map(|(index, it)| lower_match(it, &at.item("matches", index), findings)));
+    matches
 }
 
 /// `None` when a condition cannot be honoured; the finding drops the rule.
