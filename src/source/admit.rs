@@ -13,9 +13,9 @@ use crate::snapshot::Object;
 /// Metadata that only a cluster gives a meaning.
 const CLUSTER_METADATA: [&str; 6] =
     ["managedFields", "resourceVersion", "uid", "selfLink", "generation", "deletionTimestamp"];
-/// Annotations that mean something here; others, such as what kubectl remembers for itself, are often
-/// longer than the object.
-const OWN_ANNOTATIONS: &str = "paifang.dev/";
+/// The domain of annotations that mean something here; others, such as what kubectl remembers for
+/// itself, are often longer than the object.
+const OWN_DOMAIN: &str = "paifang.dev";
 /// The label that every Namespace carries.
 pub(super) const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 
@@ -93,7 +93,7 @@ fn prepare(kind: Kind, api_version: &str, value: &mut Value, violations: &mut Vi
 fn prepare_metadata(kind: Kind, metadata: &mut Map<String, Value>, violations: &mut Violations) {
     metadata.retain(|name, value| !value.is_null() && !CLUSTER_METADATA.contains(&name.as_str()));
     if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        annotations.retain(|name, _| name.starts_with(OWN_ANNOTATIONS));
+        annotations.retain(|name, _| is_own(name));
     }
     if kind.is_cluster_scoped() {
         if metadata.remove("namespace").is_some() {
@@ -114,6 +114,12 @@ fn prepare_metadata(kind: Kind, metadata: &mut Map<String, Value>, violations: &
         let remedy = "write 'name': a folder is read again and again, and names must stay";
         violations.refuse("metadata.generateName", "names are not generated here", remedy);
     }
+}
+
+/// Whether an annotation belongs to our domain or one below it.
+fn is_own(annotation: &str) -> bool {
+    let Some((domain, _)) = annotation.split_once('/') else { return false };
+    domain.strip_suffix(OWN_DOMAIN).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }
 
 /// `stringData` is written over `data`, in base64.
@@ -199,13 +205,18 @@ mod tests {
     fn what_only_a_cluster_needs_is_dropped() {
         let mut annotations = Map::new();
         annotations.insert("kubectl.kubernetes.io/last-applied-configuration".to_owned(), json!("{}"));
-        annotations.insert("paifang.dev/kept".to_owned(), json!("yes"));
+        for name in ["paifang.dev/kept", "test.paifang.dev/kept", "notpaifang.dev/a", "paifang.dev"] {
+            annotations.insert(name.to_owned(), json!("yes"));
+        }
         let value = json!({"metadata": {"name": "a", "managedFields": [{}], "uid": "1", "generation": 7,
             "resourceVersion": "9", "creationTimestamp": "2026-01-02T03:04:05Z", "annotations": annotations},
             "status": {"phase": "Active"}});
         let Object::Namespace(namespace) = admitted(Kind::Namespace, value) else { panic!("a Namespace") };
         let metadata = &namespace.metadata;
-        assert_eq!(metadata.annotations.as_ref().unwrap().keys().collect::<Vec<_>>(), ["paifang.dev/kept"]);
+        assert_eq!(
+            metadata.annotations.as_ref().unwrap().keys().collect::<Vec<_>>(),
+            ["paifang.dev/kept", "test.paifang.dev/kept"]
+        );
         assert!(metadata.managed_fields.is_none() && metadata.uid.is_none() && metadata.generation.is_none());
         assert!(metadata.creation_timestamp.is_some(), "age decides conflicts, so it is kept");
         assert!(namespace.status.is_none());
