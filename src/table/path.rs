@@ -98,7 +98,7 @@ fn prefix_of(path: &str, length: usize) -> Option<&str> {
 
 impl PathMap {
     fn new(mut buckets: Vec<(Box<str>, Bucket)>) -> Self {
-        buckets.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()));
+        buckets.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
         if buckets.len() <= FEW {
             Self::Few(buckets.into())
         } else {
