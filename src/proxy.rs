@@ -12,6 +12,7 @@ mod fail;
 mod forwarded;
 mod head;
 mod headers;
+mod idle;
 mod listener;
 mod logging;
 mod mirror;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::app::SocketApp;
 use super::head::{self, Body, Head, Refusal};
+use super::idle::Idle;
 use super::stream::{Boundary, Digests, EdgeStream, Transport};
 use crate::ir::ListenerProtocol;
 use crate::telemetry::Reason;
@@ -128,14 +130,12 @@ async fn speak_http2<T: Transport>(app: &Arc<SocketApp>, stream: Box<EdgeStream<
 }
 
 /// The life of an HTTP/1 connection: wait, look at the head, hand over, again.
-async fn speak_http1<T: Transport>(
-    app: &Arc<SocketApp>,
-    mut stream: Box<EdgeStream<T>>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn speak_http1<T: Transport>(app: &Arc<SocketApp>, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
     let limits = &app.edge.config.downstream;
+    let mut stopped = stop.clone();
+    let mut idle = pin!(Idle::new(limits.idle_timeout, stopped.wait_for(|stop| *stop)));
     for served in 1..=limits.requests_per_connection {
-        let (length, body) = match next_head(app, &mut stream, &mut stop).await {
+        let (length, body) = match next_head(app, &mut stream, idle.as_mut()).await {
             Next::Request(length, body) => (length, body),
             Next::Refused(refusal) => return refuse(app, stream, refusal).await,
             Next::End => return,
@@ -164,21 +164,15 @@ enum Next {
 
 /// Waits for the next request and looks at its head. An idle connection ends when its listener
 /// does; the deadlines end slow and silent clients.
-async fn next_head<T: Transport>(
+async fn next_head<T: Transport, S: Future>(
     app: &SocketApp,
     stream: &mut EdgeStream<T>,
-    stop: &mut watch::Receiver<bool>,
+    idle: Pin<&mut Idle<S>>,
 ) -> Next {
     let limits = &app.edge.config.downstream;
     stream.set_boundary(Boundary::Open);
-    if stream.ahead().is_empty() {
-        let filled = tokio::select! {
-            filled = timeout(limits.idle_timeout, stream.fill()) => filled,
-            _ = stop.wait_for(|stop| *stop) => return Next::End,
-        };
-        if !matches!(filled, Ok(Ok(true))) {
-            return Next::End;
-        }
+    if stream.ahead().is_empty() && !idle.fill(stream).await {
+        return Next::End;
     }
     // an empty line before a request line is left over from a sloppy client (RFC 9112 §2.2)
     stream.skip_empty_line();
