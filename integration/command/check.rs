@@ -88,6 +88,21 @@ fn an_unknown_kind_is_named_and_ignored() {
 }
 
 #[test]
+fn a_kind_that_has_no_effect_yet_says_so() {
+    let policy = "apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: { name: app, namespace: team }
+spec:
+  targetRefs: [{ group: \"\", kind: Service, name: app }]
+  validation: { hostname: app.example.com, wellKnownCACertificates: System }
+";
+    let (code, text, _) = check(&[("gateway.yaml", GATEWAY), ("policy.yaml", policy)], &[]);
+    assert_eq!(code, Some(0), "{text}");
+    let line = text.lines().find(|line| line.starts_with("policy.yaml:2:1: warning: ")).expect(&text);
+    assert!(line.contains("BackendTLSPolicy") && line.contains("not served yet"), "{line}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

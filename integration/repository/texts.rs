@@ -24,7 +24,9 @@ fn paths(text: &str) -> Vec<&str> {
     let ends = |c: char| c.is_whitespace() || "`'\"()[],:;|".contains(c);
     let folders = ["conf/", "src/", "integration/", "bench/", ".ci/"];
     let words = text.split(ends).map(|word| word.trim_end_matches(['.', '/']));
-    words.filter(|word| folders.iter().any(|folder| word.starts_with(folder)) && !word.contains('*')).collect()
+    words
+        .filter(|word| folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', '$', '<']))
+        .collect()
 }
 
 #[test]
