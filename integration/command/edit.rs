@@ -117,6 +117,7 @@ fn a_half_written_file_keeps_its_last_good_version() {
         || gateway.get("blog.example.com", "/find").body,
         |body| body.starts_with("shared/search"),
     );
+    gateway.process.wait_for_line(&["no errors any more"]);
 }
 
 /// A folder as kubelet mounts a ConfigMap: files are links into a folder that is swapped by renaming a

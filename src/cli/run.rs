@@ -178,6 +178,9 @@ fn tell(findings: &[Finding], told: &mut Vec<Finding>, metrics: &Metrics) {
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     metrics.findings.set(Label::Error, count(Level::Error));
     metrics.findings.set(Label::Warning, count(Level::Warning));
+    if count(Level::Error) == 0 && told.iter().any(|finding| finding.level == Level::Error) {
+        tracing::info!("the manifests have no errors any more");
+    }
     *told = findings.to_vec();
 }
 
