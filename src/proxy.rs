@@ -28,6 +28,7 @@ mod stream;
 mod tls;
 mod upstream_peer;
 mod upstream_request_filter;
+mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

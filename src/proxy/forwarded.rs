@@ -3,8 +3,8 @@
 //! What a client says about itself is not believed: the fields are replaced, unless the peer is a
 //! proxy that the settings trust.
 
-use std::cell::RefCell;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
@@ -72,21 +72,19 @@ impl RequestId {
     }
 }
 
-/// From a counter run through a keyed hash: unique, and not to be guessed from its neighbours.
+/// Unique among threads and processes: two streams of SplitMix64, begun at random on each thread.
 fn new_id() -> [u8; 32] {
     thread_local! {
-        static STATE: RefCell<(RandomState, u64)> = RefCell::new((RandomState::new(), 0));
+        static STATE: Cell<[u64; 2]> = Cell::new([0, 1].map(|n: u64| RandomState::new().hash_one(n)));
     }
-    let halves = STATE.with_borrow_mut(|(keys, count)| {
-        *count += 1;
-        [0_u8, 1].map(|half| {
-            let mut hasher = keys.build_hasher();
-            hasher.write_u64(*count);
-            hasher.write_u8(half);
-            hasher.finish()
-        })
+    let next = STATE.get().map(|state| state.wrapping_add(0x9E37_79B9_7F4A_7C15));
+    STATE.set(next);
+    let [high, low] = next.map(|state| {
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
     });
-    let value = u128::from(halves[0]) << 64 | u128::from(halves[1]);
+    let value = u128::from(high) << 64 | u128::from(low);
     std::array::from_fn(|place| match (value >> (4 * place)) as u8 & 15 {
         digit @ 0..=9 => b'0' + digit,
         digit => b'a' + digit - 10,
