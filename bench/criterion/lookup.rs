@@ -4,20 +4,26 @@
 mod worlds;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang::ir::Ir;
 use paifang::table::{Query, Table};
 
-/// A request with the headers a browser sends.
+/// A request.
 struct Request {
     host: String,
     path: String,
-    headers: HeaderMap,
+    headers: Arc<HeaderMap>,
 }
 
 fn request(host: String, path: String, tenant: Option<usize>) -> Request {
+    Request { host, path, headers: Arc::new(headers(tenant)) }
+}
+
+/// The headers a browser sends.
+fn headers(tenant: Option<usize>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in ["host", "user-agent", "accept", "accept-encoding", "accept-language", "cookie", "x-request-id"] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static("some value of usual length"));
@@ -25,7 +31,7 @@ fn request(host: String, path: String, tenant: Option<usize>) -> Request {
     if let Some(value) = tenant.and_then(|n| HeaderValue::from_str(&format!("tenant-{n}")).ok()) {
         headers.insert(HeaderName::from_static("x-tenant"), value);
     }
-    Request { host, path, headers }
+    headers
 }
 
 fn measure(criterion: &mut Criterion, name: &str, ir: &Ir, requests: &[Request], expect: bool) {

@@ -120,7 +120,7 @@ pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Conte
         // the request body may not have been read to its end
         session.set_keepalive(None);
         // an error here means that the client is gone, too
-        let _ = respond::fail(session, &fail).await;
+        let _ = respond::fail(session, &fail, ctx).await;
     }
     FailToProxy { error_code: fail.map_or(0, |fail| fail.status.as_u16()), can_reuse_downstream: false }
 }

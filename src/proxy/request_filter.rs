@@ -9,7 +9,8 @@ use pingora::proxy::Session;
 
 use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
-use super::{Proxy, authority, cors, forwarded, mirror, path, redirect, respond};
+use super::forwarded::RequestId;
+use super::{Proxy, authority, cors, forwarded, mirror, path, redirect, respond, response_filter};
 use crate::table::{Action, Listener, Query};
 
 /// What a request is answered with right here.
@@ -33,7 +34,7 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
         }
         Err(Answer::Fail(fail)) => {
             ctx.reason = fail.reason;
-            respond::fail(session, &fail).await?;
+            respond::fail(session, &fail, ctx).await?;
         }
         Err(Answer::Header(head)) => respond::answer(session, *head, Bytes::new()).await?,
     }
@@ -45,7 +46,7 @@ fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::R
     let request = session.req_header();
     ctx.tls = connection.tls_listener.is_some();
     ctx.client = forwarded::client(request, context::peer(session), &proxy.config.forwarded);
-    ctx.request_id = forwarded::request_id(request, &proxy.config.forwarded);
+    ctx.request_id = Some(RequestId::of(request, &proxy.config.forwarded));
     check(request, proxy.config.downstream.max_uri_bytes)?;
     find(proxy, session, ctx, &connection)?;
     let (Some(rule), Some(listener)) = (ctx.rule.clone(), ctx.listener.clone()) else {
@@ -55,7 +56,7 @@ fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::R
     if let Some(head) = local_answer(&rule.action, &listener, session, ctx)? {
         return Err(Answer::Header(Box::new(head)));
     }
-    choose_backend(&rule.action, ctx)
+    choose_backend(proxy, &rule.action, ctx)
 }
 
 /// What HTTP/1 requests were checked for before Pingora saw them, HTTP/2 requests are here.
@@ -82,7 +83,6 @@ fn find(
     let request = session.req_header();
     let mut buffer = [0; 256];
     let host = authority::host(request, &mut buffer)?;
-    ctx.host = host.into();
     ctx.path = path::normalise(request.uri.path(), &proxy.config.path)?;
     let generation = proxy.routes.load();
     let port = generation.table.ports.get(&connection.socket).ok_or(fail::NOT_FOUND)?;
@@ -117,16 +117,21 @@ fn local_answer(
     let head = if let Some(cors) = action.filters.cors.as_ref().filter(|_| cors::is_preflight(request)) {
         Some(cors::preflight(cors, request))
     } else {
-        action.filters.redirect.as_ref().map(|redirect| redirect::answer(redirect, listener, request, ctx))
+        action.filters.redirect.as_ref().map(|redirect| {
+            let mut head = redirect::answer(redirect, listener, request, ctx)?;
+            response_filter::edit(session, &mut head, ctx).map(|()| head)
+        })
     };
     head.transpose().map_err(|_| fail::INTERNAL)
 }
 
-fn choose_backend(action: &Action, ctx: &mut Context) -> std::result::Result<(), Answer> {
+/// Chooses the backend, and the endpoint of the first try: without one the answer is given here, where
+/// the connection can be kept.
+fn choose_backend(proxy: &Proxy, action: &Action, ctx: &mut Context) -> std::result::Result<(), Answer> {
     let (position, backend) = action.backends.choose().ok_or(fail::NO_BACKEND)?;
-    if backend.target.is_err() {
-        return Err(fail::INVALID_BACKEND.into());
-    }
+    let cell = backend.target.as_ref().map_err(|_| fail::INVALID_BACKEND)?;
+    let endpoint = cell.choose(proxy.config.upstream.balance, Some(ctx.client), &[]).ok_or(fail::NO_ENDPOINTS)?;
     ctx.backend = position;
+    ctx.in_flight = Some(endpoint);
     Ok(())
 }

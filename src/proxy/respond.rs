@@ -6,7 +6,9 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use super::context::Context;
 use super::fail::Fail;
+use super::response_filter;
 
 /// What `Server` says on answers of our own; a backend's own `Server` is left alone.
 const SERVER: HeaderValue = HeaderValue::from_static("paifang");
@@ -22,8 +24,9 @@ enum Form {
     Grpc,
 }
 
-/// Answers with an error.
-pub(crate) async fn fail(session: &mut Session, fail: &Fail) -> Result<()> {
+/// Answers with an error. The rule's filters apply: without its CORS fields a browser would show
+/// the error as another one.
+pub(crate) async fn fail(session: &mut Session, fail: &Fail, ctx: &Context) -> Result<()> {
     let form = form(session);
     let (mut head, body) = match form {
         Form::Grpc => (grpc(fail)?, Bytes::new()),
@@ -31,6 +34,7 @@ pub(crate) async fn fail(session: &mut Session, fail: &Fail) -> Result<()> {
         Form::Plain => rendered(fail.status, "text/plain; charset=utf-8", format!("{}\n", fail.message))?,
     };
     head.insert_header(header::SERVER, SERVER)?;
+    response_filter::edit(session, &mut head, ctx)?;
     answer(session, head, body).await
 }
 

@@ -16,7 +16,6 @@ pub(super) fn run(
     response: &mut ResponseHeader,
     ctx: &mut Context,
 ) -> Result<()> {
-    let Some(rule) = ctx.rule.clone() else { return Ok(()) };
     // 100 and 103 come before the answer, 101 is one
     let interim = response.status.is_informational() && response.status != http::StatusCode::SWITCHING_PROTOCOLS;
     if interim {
@@ -35,17 +34,24 @@ pub(super) fn run(
         ctx.deadline = None;
         ctx.try_deadline = None;
     }
+    edit(session, response, ctx)?;
+    if is_closing(proxy, session) {
+        session.set_keepalive(None);
+    }
+    Ok(())
+}
+
+/// What the rule's filters make of a response's header, whoever answers.
+pub(super) fn edit(session: &Session, response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
+    let Some(rule) = &ctx.rule else { return Ok(()) };
     if let Some(cors) = &rule.action.filters.cors {
         cors::actual(cors, session.req_header(), response)?;
     }
     let of_backend = ctx.backend().map(|backend| &backend.filters);
     for filters in [of_backend, Some(&rule.action.filters)].into_iter().flatten() {
         if let Some(edit) = &filters.response_headers {
-            headers::apply(edit, response)?;
+            headers::edit_response(edit, response)?;
         }
-    }
-    if is_closing(proxy, session) {
-        session.set_keepalive(None);
     }
     Ok(())
 }

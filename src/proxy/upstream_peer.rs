@@ -25,8 +25,10 @@ pub(super) async fn run(proxy: &Proxy, ctx: &mut Context) -> Result<Box<HttpPeer
     let Some(Ok(cell)) = backend.map(|backend| backend.target.as_ref()) else {
         return Error::e_explain(ErrorType::InternalError, "the backend is gone");
     };
-    ctx.in_flight = None;
-    let Some(flight) = cell.choose(proxy.config.upstream.balance, Some(ctx.client), &ctx.tried) else {
+    // the endpoint of the first try is chosen already
+    let first = ctx.in_flight.take().filter(|_| ctx.tries == 1);
+    let choose = || cell.choose(proxy.config.upstream.balance, Some(ctx.client), &ctx.tried);
+    let Some(flight) = first.or_else(choose) else {
         ctx.reason = fail::NO_ENDPOINTS.reason;
         return Err(Error::new(ErrorType::HTTPStatus(503)));
     };

@@ -59,12 +59,12 @@ impl Bucket {
 
     /// The first entry that matches.
     pub(crate) fn find<'t: 'a, 'a>(&'t self, lookup: &Lookup<'a>) -> Option<&'t Arc<Rule>> {
-        let mut entries = self.entries.iter();
         let found = match self.index.as_ref().and_then(|index| index.positions(lookup)) {
-            Some(mut positions) => {
-                positions.find_map(|n| self.entries.get(n as usize).filter(|entry| entry.matches(lookup)))
+            Some(positions) => {
+                let mut likely = positions.filter_map(|n| self.entries.get(n as usize));
+                likely.find(|entry| entry.matches(lookup))
             }
-            None => entries.find(|entry| entry.matches(lookup)),
+            None => self.entries.iter().find(|entry| entry.matches(lookup)),
         };
         found.map(|entry| &entry.rule)
     }

@@ -87,19 +87,21 @@ fn carry_cells(
     backends: &BTreeMap<BackendKey, Backend>,
     previous: &Map<BackendKey, Arc<BackendCell>>,
 ) -> (Map<BackendKey, Arc<BackendCell>>, HashSet<BackendKey, RandomState>) {
+    let carried = |key: &BackendKey, settings: &Backend| previous.get(key).filter(|cell| cell.settings == *settings);
+    let kept = backends.iter().filter(|(key, settings)| carried(key, settings).is_some()).count();
+    if kept == backends.len() && kept == previous.len() {
+        return (previous.clone(), HashSet::default());
+    }
     let mut cells = Map::with_capacity_and_hasher(backends.len(), RandomState::default());
     let mut changed: HashSet<_, _> = HashSet::default();
     for (key, settings) in backends {
-        let cell = match previous.get(key).filter(|cell| cell.settings == *settings) {
-            Some(cell) => Arc::clone(cell),
-            None => {
-                changed.insert(key.clone());
-                Arc::new(BackendCell::new(key.clone(), settings.clone()))
-            }
-        };
+        let cell = carried(key, settings).cloned().unwrap_or_else(|| {
+            changed.insert(key.clone());
+            Arc::new(BackendCell::new(key.clone(), settings.clone()))
+        });
         cells.insert(key.clone(), cell);
     }
-    changed.extend(previous.keys().filter(|key| !backends.contains_key(*key)).cloned());
+    changed.extend(previous.keys().filter(|key| !cells.contains_key(*key)).cloned());
     (cells, changed)
 }
 

@@ -28,13 +28,14 @@ pub struct HostTable {
     pub(crate) exact: PathMap,
     pub(crate) patterns: Box<[(Arc<Pattern>, Entry)]>,
     pub(crate) prefixes: PathMap,
-    /// Distinct lengths of the prefixes, longest first.
+    /// Distinct lengths of many prefixes, longest first.
     lengths: Box<[u32]>,
 }
 
 /// Buckets by path. Prefixes stand without their trailing slash, so that `/` is empty.
 #[derive(Debug)]
 pub(crate) enum PathMap {
+    /// Longest first.
     Few(Box<[(Box<str>, Bucket)]>),
     Many(Box<Map<Box<str>, Bucket>>),
 }
@@ -47,11 +48,8 @@ impl HostTable {
         patterns: Box<[(Arc<Pattern>, Entry)]>,
         prefixes: Vec<(Box<str>, Bucket)>,
     ) -> Self {
-        let mut lengths: Vec<_> = prefixes.iter().filter_map(|(path, _)| u32::try_from(path.len()).ok()).collect();
-        lengths.sort_unstable_by(|a, b| b.cmp(a));
-        lengths.dedup();
-        let (exact, prefixes) = (PathMap::new(exact), PathMap::new(prefixes));
-        Self { sources, exact, patterns, prefixes, lengths: lengths.into() }
+        let lengths = if prefixes.len() > FEW { lengths(&prefixes) } else { Box::default() };
+        Self { sources, exact: PathMap::new(exact), patterns, prefixes: PathMap::new(prefixes), lengths }
     }
 
     /// The best rule that matches completely.
@@ -71,12 +69,25 @@ impl HostTable {
 
     fn find_prefix<'t: 'a, 'a>(&'t self, lookup: &Lookup<'a>) -> Option<Hit<'t>> {
         let path = lookup.request.path;
-        self.lengths.iter().find_map(|length| {
-            let length = *length as usize;
-            let bucket = prefix_of(path, length).and_then(|prefix| self.prefixes.get(prefix))?;
-            bucket.find(lookup).map(|rule| Hit { rule, prefix: Some(length) })
-        })
+        let hit = |length, bucket: &'t Bucket| bucket.find(lookup).map(|rule| Hit { rule, prefix: Some(length) });
+        match &self.prefixes {
+            PathMap::Few(buckets) => buckets.iter().find_map(|(prefix, bucket)| {
+                let length = prefix.len();
+                prefix_of(path, length).filter(|front| *front == &**prefix).and_then(|_| hit(length, bucket))
+            }),
+            PathMap::Many(buckets) => self.lengths.iter().find_map(|length| {
+                let length = *length as usize;
+                hit(length, prefix_of(path, length).and_then(|prefix| buckets.get(prefix))?)
+            }),
+        }
     }
+}
+
+fn lengths(prefixes: &[(Box<str>, Bucket)]) -> Box<[u32]> {
+    let mut lengths: Vec<_> = prefixes.iter().filter_map(|(path, _)| u32::try_from(path.len()).ok()).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    lengths.dedup();
+    lengths.into()
 }
 
 /// The first bytes of a path, if they are whole path elements.
@@ -86,7 +97,8 @@ fn prefix_of(path: &str, length: usize) -> Option<&str> {
 }
 
 impl PathMap {
-    fn new(buckets: Vec<(Box<str>, Bucket)>) -> Self {
+    fn new(mut buckets: Vec<(Box<str>, Bucket)>) -> Self {
+        buckets.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
         if buckets.len() <= FEW {
             Self::Few(buckets.into())
         } else {
