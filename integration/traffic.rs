@@ -26,10 +26,32 @@ mod raw;
 #[path = "traffic/world.rs"]
 mod world;
 
+#[path = "traffic/balance.rs"]
+mod balance;
+#[path = "traffic/drain.rs"]
+mod drain;
+#[path = "traffic/forwarded.rs"]
+mod forwarded;
+#[path = "traffic/grpc.rs"]
+mod grpc;
 #[path = "traffic/http1.rs"]
 mod http1;
+#[path = "traffic/http2.rs"]
+mod http2;
+#[path = "traffic/mirror.rs"]
+mod mirror;
+#[path = "traffic/reload.rs"]
+mod reload;
+#[path = "traffic/retry.rs"]
+mod retry;
+#[path = "traffic/telemetry.rs"]
+mod telemetry;
+#[path = "traffic/timeout.rs"]
+mod timeout;
 #[path = "traffic/tls.rs"]
 mod tls;
+#[path = "traffic/websocket.rs"]
+mod websocket;
 
 use std::time::Duration;
 
@@ -37,4 +59,14 @@ use std::time::Duration;
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     let waited = tokio::time::timeout(Duration::from_secs(20), future).await;
     waited.unwrap_or_else(|_| panic!("{what}: not within 20 seconds"))
+}
+
+/// Waits until something that nothing announces has become true; `what` says what did not.
+async fn eventually(what: &str, check: impl Fn() -> bool) {
+    let waiting = async {
+        while !check() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within(what, waiting).await;
 }
