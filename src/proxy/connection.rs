@@ -98,7 +98,7 @@ fn describe(session: &rustls::ServerConnection) -> Arc<SslDigest> {
 }
 
 /// Finds out which HTTP a plain connection speaks, then speaks it.
-async fn converse<T: Transport>(app: &Arc<SocketApp>, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
+async fn converse<T: Transport>(app: &Arc<SocketApp>, mut stream: Box<EdgeStream<T>>, mut stop: watch::Receiver<bool>) {
     let limit = app.edge.config.downstream.header_timeout;
     let preface = timeout(limit, async {
         loop {
@@ -111,7 +111,13 @@ async fn converse<T: Transport>(app: &Arc<SocketApp>, mut stream: Box<EdgeStream
             }
         }
     });
-    match preface.await {
+    let preface = tokio::select! {
+        biased;
+        preface = preface => preface,
+        // nothing has been asked yet, so nothing is lost
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    match preface {
         Ok(true) => {
             stream.set_http2();
             speak_http2(app, stream, stop).await;
