@@ -1,6 +1,6 @@
 //! What the backend sees: path and host as rewritten, headers as edited, who the client is.
 
-use http::{HeaderValue, header};
+use http::{HeaderValue, Version, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
@@ -35,7 +35,19 @@ pub(super) fn edit(
     for edit in filters.iter().flatten().filter_map(|filters| filters.request_headers.as_deref()) {
         headers::apply(edit, request)?;
     }
+    one_cookie(request, received)?;
     target(request, received, ctx, filters)
+}
+
+/// HTTP/2 may cut a cookie into several fields; elsewhere there is one (RFC 9113 §8.2.3).
+fn one_cookie(request: &mut RequestHeader, received: &RequestHeader) -> Result<()> {
+    let crumbs: Vec<_> = request.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if received.version != Version::HTTP_2 || crumbs.len() < 2 {
+        return Ok(());
+    }
+    let whole =
+        HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).or_err(ErrorType::InternalError, "cookie as header")?;
+    request.insert_header(header::COOKIE, whole)
 }
 
 /// The request target in origin form: the path that was matched, or its replacement.
