@@ -4,8 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, response::Parts};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use serde_json::json;
 
 use crate::backend::{serve, silent};
@@ -105,10 +106,6 @@ async fn both_sides_of_a_stream_speak_in_turn() {
     assert_eq!(trailers["grpc-status"], "0");
 }
 
-async fn fail(sender: &mut Http2, path: &str) -> (Parts, Bytes) {
-    whole(within("the head", sender.send_request(call(path, Streamed::full(message("x"))))).await.unwrap()).await
-}
-
 #[tokio::test]
 async fn our_own_errors_are_trailers_only_answers() {
     let world = world(service().await).await;
@@ -118,7 +115,9 @@ async fn our_own_errors_are_trailers_only_answers() {
         ("/test.Empty/Say", "14", "no endpoints is UNAVAILABLE"),
         ("/test.Slow/Say", "4", "a timeout is DEADLINE_EXCEEDED"),
     ] {
-        let (head, body) = fail(&mut sender, path).await;
+        let response = within("the head", sender.send_request(call(path, Streamed::full(message("x"))))).await.unwrap();
+        assert!(response.body().is_end_stream(), "{why}: the head ends the stream, or it is no status");
+        let (head, body) = whole(response).await;
         assert_eq!(head.status, 200, "{why}, and HTTP is fine");
         assert_eq!(head.headers["grpc-status"], code, "{why}");
         assert_eq!(head.headers["content-type"], "application/grpc", "{why}");

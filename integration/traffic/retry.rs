@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt;
 use crate::backend::{Count, named, raw, refusing, serve};
 use crate::body::Streamed;
 use crate::client::{fetch, get, post};
+use crate::eventually;
 use crate::world::{World, plain, route, service, to};
 
 async fn world(endpoints: &[SocketAddr], mut rule: Value) -> World {
@@ -81,8 +82,8 @@ async fn a_refused_connection_without_another_endpoint_is_answered() {
     let world = world(&[refused], json!({})).await;
     let (head, _) = fetch(world.address("http"), get("/")).await;
     assert!([502, 503].contains(&head.status.as_u16()), "{}", head.status);
-    let counted = world.metric(&["paifang_requests_total", "upstream_connect"]);
-    assert_eq!(counted, 1.0, "the reason is counted");
+    eventually("its reason counted", || world.metric(&["paifang_requests_total", "upstream_connect"]) == 1.0).await;
+    assert!(world.metric(&["paifang_upstream_connects_total", "failed"]) >= 1.0, "and so is the connection");
 }
 
 #[tokio::test]

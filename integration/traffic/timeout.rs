@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::backend::{Count, named, serve, silent};
 use crate::body::Streamed;
-use crate::client::{fetch, get, http1, http2, absolute, post};
+use crate::client::{absolute, fetch, get, http1, http2, post};
 use crate::raw::Raw;
-use crate::within;
 use crate::world::{World, plain, route, service, to};
+use crate::{eventually, within};
 
 const LIMIT: Duration = Duration::from_millis(300);
 /// Long after the limit, long before any other.
@@ -57,7 +57,7 @@ async fn a_backend_that_does_not_answer_in_time_is_a_504_of_the_limit_that_was_m
         let (head, _) = fetch(world.address("http"), get("/")).await;
         assert_eq!(head.status, 504, "{timeouts}");
         assert!((LIMIT..SOON).contains(&began.elapsed()), "{timeouts}: {:?}", began.elapsed());
-        assert_eq!(world.metric(&["paifang_requests_total", reason]), 1.0, "{timeouts}: {}", world.scrape());
+        eventually(reason, || world.metric(&["paifang_requests_total", reason]) == 1.0).await;
     }
 }
 
@@ -125,9 +125,8 @@ async fn the_process_wide_response_timeout_bounds_routes_that_name_none() {
 
 #[tokio::test]
 async fn slow_and_silent_clients_are_ended() {
-    let downstream = Downstream {
-        idle_timeout: LIMIT, header_timeout: LIMIT, body_timeout: LIMIT, ..Downstream::default()
-    };
+    let downstream =
+        Downstream { idle_timeout: LIMIT, header_timeout: LIMIT, body_timeout: LIMIT, ..Downstream::default() };
     let config = Config { downstream, ..Config::default() };
     let world = World::with(config, manifests(named("backend").await, json!({}))).await;
     for (sent, expected, what) in [

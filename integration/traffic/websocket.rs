@@ -44,9 +44,8 @@ async fn world(ca: &Authority, backend: SocketAddr) -> World {
         { "name": "http", "protocol": "HTTP", "port": 80 },
         { "name": "https", "protocol": "HTTPS", "port": 443, "tls": { "certificateRefs": [{ "name": "leaf" }] } },
     ]);
-    let set = |kind: &str, field: &str| {
-        json!({ "type": kind, field: { "set": [{ "name": "x-edge", "value": "passed" }] } })
-    };
+    let set =
+        |kind: &str, field: &str| json!({ "type": kind, field: { "set": [{ "name": "x-edge", "value": "passed" }] } });
     let rules = json!([{
         "matches": [{ "path": { "type": "PathPrefix", "value": "/chat" } }],
         "filters": [
@@ -84,7 +83,9 @@ async fn messages_pass_both_ways_and_the_filters_saw_the_upgrade() {
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     talk(&mut socket).await;
     socket.close(None).await.unwrap();
-    assert!(!matches!(within("the end", socket.next()).await, Some(Err(error)) if !matches!(error, Error::ConnectionClosed)));
+    assert!(
+        !matches!(within("the end", socket.next()).await, Some(Err(error)) if !matches!(error, Error::ConnectionClosed))
+    );
 }
 
 #[tokio::test]
