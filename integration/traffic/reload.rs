@@ -133,10 +133,9 @@ async fn no_request_fails_while_everything_changes() {
         clients.spawn(async move { keep_asking(&load, http1(http).await).await });
     }
     for _ in 0..2 {
-        let load = Arc::clone(&load);
-        clients.spawn(async move { ask_by_http_2(&load, http).await });
-        let (load, client) = (Arc::clone(&load), ca.client(&["http/1.1"]));
-        clients.spawn(async move { ask_by_tls(&load, &client, https).await });
+        let (of_http_2, of_tls, client) = (Arc::clone(&load), Arc::clone(&load), ca.client(&["http/1.1"]));
+        clients.spawn(async move { ask_by_http_2(&of_http_2, http).await });
+        clients.spawn(async move { ask_by_tls(&of_tls, &client, https).await });
     }
     let before = world.view().version;
     for n in 1..=CHANGES {
