@@ -27,7 +27,7 @@ where
     raw(move |stream| {
         let answer = answer.clone();
         async move {
-            let service = service_fn(move |request| answer(request));
+            let service = service_fn(answer);
             let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
         }
     })

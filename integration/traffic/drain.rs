@@ -11,6 +11,8 @@ use tokio::sync::mpsc;
 
 use crate::backend::{named, serve};
 use crate::body::{Feed, Streamed};
+use crate::client::{get, http1_over, http2, send1, send2};
+use crate::pki::Authority;
 use crate::raw::Raw;
 use crate::world::{World, gateway, plain, route_to, service};
 use crate::{eventually, within};
@@ -146,4 +148,36 @@ async fn open_connections_are_counted_down_to_none() {
     assert_eq!(world.metric(&["paifang_connections_open"]), 1.0);
     drop(client);
     eventually("no open connections", || world.metric(&["paifang_connections_open"]) == 0.0).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_http_2_does_not_delay_the_end() {
+    let world = World::start(manifests(named("backend").await)).await;
+    let mut sender = http2(world.address("http")).await;
+    assert_eq!(send2(&mut sender, get("/")).await.0.status, 200);
+    let began = Instant::now();
+    assert!(world.edge.shutdown().await, "nothing was under way");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let closed = async { while sender.ready().await.is_ok() {} };
+    within("the end of the connection", closed).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_tls_does_not_delay_the_end() {
+    let ca = Authority::new();
+    let listener = json!({
+        "name": "https", "protocol": "HTTPS", "port": 443, "tls": { "certificateRefs": [{ "name": "leaf" }] },
+    });
+    let rest = [
+        service("backend", &[named("backend").await]),
+        route_to("backend"),
+        ca.issue(&["test.example"]).secret("leaf"),
+    ];
+    let world = World::start(gateway(json!([listener])).into_iter().chain(rest)).await;
+    let stream = ca.client(&["http/1.1"]).connect(world.address("https"), "test.example").await.unwrap();
+    let mut sender = http1_over(stream).await;
+    assert_eq!(send1(&mut sender, get("/")).await.0.status, 200);
+    let began = Instant::now();
+    assert!(world.edge.shutdown().await, "nothing was under way");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

@@ -106,14 +106,12 @@ async fn a_head_request_gets_the_head_only_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn answers_that_have_no_body_leave_the_connection_usable() {
-    let echo = Echo::start(Identity::named("echo")).await.unwrap();
     let backend = serve(|request| async move {
         let mut response = Response::new(Streamed::empty());
         *response.status_mut() = request.uri().path()[1..].parse().unwrap();
         Ok(response)
     })
     .await;
-    drop(echo);
     let world = world(backend).await;
     let mut client = Raw::connect(world.address("http")).await;
     for status in [204, 304, 204, 200] {
@@ -183,6 +181,21 @@ async fn a_large_upload_arrives_whole() {
     let seen: serde_json::Value = serde_json::from_slice(&seen).unwrap();
     assert_eq!(head.status, 200);
     assert_eq!((seen["bodyBytes"].as_u64(), seen["bodySha256"].as_str()), (Some(10 << 20), Some(&*hash)));
+}
+
+#[tokio::test]
+async fn a_large_download_arrives_whole_at_a_slow_reader() {
+    let echo = Echo::start(Identity::named("echo")).await.unwrap();
+    let world = world(echo.address()).await;
+    let mut client = http1(world.address("http")).await;
+    let response = within("the head", client.send_request(get("/?size=10Mi"))).await.unwrap();
+    assert_eq!(response.headers()["content-length"], (10 << 20).to_string(), "a length that is known stays known");
+    let (mut body, mut received) = (response.into_body(), 0);
+    while let Some(frame) = within("more", body.frame()).await {
+        received += frame.unwrap().into_data().unwrap().len();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(received, 10 << 20);
 }
 
 /// A backend whose answers the test feeds.
@@ -306,4 +319,29 @@ async fn every_common_method_reaches_the_backend() {
         let (head, body) = send1(&mut client, request(method.clone(), "/", Streamed::empty())).await;
         assert_eq!((head.status, &*body), (StatusCode::OK, method.as_str().as_bytes()));
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_whole_request_reaches_its_client() {
+    let early = raw(|mut stream| async move {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch").await;
+        // closing at once would reset the connection and take the answer with it
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+    let world = world(early).await;
+    let mut client = http1(world.address("http")).await;
+    let (feed, body) = Streamed::fed();
+    let asking = client.send_request(post("/", body));
+    assert!(feed.data(vec![b'x'; 100_000]).await);
+    let response = within("the answer", asking).await.unwrap();
+    assert_eq!(response.status(), 413, "the backend's own answer, though the request has not ended");
+}
+
+#[tokio::test]
+async fn an_upload_that_no_route_wants_is_answered() {
+    let world = World::start(plain()).await;
+    let (head, _) = fetch(world.address("http"), post("/", Streamed::full(vec![b'x'; 5 << 20]))).await;
+    assert_eq!(head.status, 404, "the answer is not lost to a reset");
 }

@@ -1,7 +1,6 @@
 //! A client that writes bytes and reads HTTP/1 messages one by one.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -36,11 +35,6 @@ impl Raw {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Self {
         Self(BufReader::new(tcp(address).await))
-    }
-
-    /// A connection that exists already.
-    pub fn new(stream: TcpStream) -> Self {
-        Self(BufReader::new(stream))
     }
 
     /// Writes bytes.
@@ -99,10 +93,5 @@ impl Raw {
         // a reset is an end, too
         let _ = within("the end of the connection", self.0.read_to_end(&mut rest)).await;
         String::from_utf8_lossy(&rest).into_owned()
-    }
-
-    /// Whether nothing comes for a while.
-    pub async fn is_quiet(&mut self) -> bool {
-        tokio::time::timeout(Duration::from_millis(200), self.0.fill_buf()).await.is_err()
     }
 }

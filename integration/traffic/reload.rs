@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::backend::{Count, serve};
 use crate::body::Streamed;
 use crate::client::{Http1, absolute, get, http1, http1_over, http2, post, send1, whole};
 use crate::pki::{Authority, Client, Leaf};
-use crate::world::{World, gateway, route, service};
+use crate::within;
+use crate::world::{World, gateway, plain, route, service};
 
 const CHANGES: usize = 220;
 const REQUESTS: usize = 10_000;
@@ -73,7 +75,7 @@ impl Load {
 
 /// A request now with a body, now without.
 fn request(n: usize) -> (Request<Streamed>, &'static [u8]) {
-    if n % 3 == 0 { (post("/path", Streamed::full("a body")), b"a body") } else { (get("/path"), b"") }
+    if n.is_multiple_of(3) { (post("/path", Streamed::full("a body")), b"a body") } else { (get("/path"), b"") }
 }
 
 /// One kept connection of HTTP/1.1; the edge may close it only by saying so.
@@ -158,4 +160,36 @@ async fn no_request_fails_while_everything_changes() {
     let wrong =
         world.metric(&["paifang_requests_total", "code=\"5"]) + world.metric(&["paifang_requests_unrouted_total"]);
     assert_eq!(wrong, 0.0, "the edge saw no failure, either");
+}
+
+#[tokio::test]
+async fn a_request_keeps_the_rule_it_began_with_whatever_is_published_meanwhile() {
+    let (answers, mut requests) = mpsc::unbounded_channel::<oneshot::Sender<()>>();
+    let slow = serve(move |request| {
+        let (answer, awaited) = oneshot::channel();
+        answers.send(answer).unwrap();
+        async move {
+            let _ = awaited.await;
+            let seen = request.headers()["x-generation"].clone();
+            Ok(Response::builder().header("x-seen-by-backend", seen).body(Streamed::empty()).unwrap())
+        }
+    })
+    .await;
+    let both = [service("one", &[slow]), service("two", &[slow]), generation(1)];
+    let mut world = World::start(plain().into_iter().chain(both)).await;
+    let address = world.address("http");
+    let ask = || tokio::spawn(async move { send1(&mut http1(address).await, get("/path")).await.0 });
+    let old = ask();
+    let old_answer = within("the first request", requests.recv()).await.unwrap();
+    world.put([generation(2)]).await;
+    let new = ask();
+    let new_answer = within("the second request", requests.recv()).await.unwrap();
+    world.remove("HTTPRoute/route").await;
+    for (request, answer, expected) in [(old, old_answer, "1"), (new, new_answer, "2")] {
+        answer.send(()).unwrap();
+        let head = within("an answer", request).await.unwrap();
+        assert_eq!(head.status, 200, "a route that is gone still serves what it has begun");
+        assert_eq!(head.headers["x-seen-by-backend"], expected, "on its way in");
+        assert_eq!(head.headers["x-generation"], expected, "and on its way out");
+    }
 }
