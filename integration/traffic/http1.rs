@@ -342,6 +342,19 @@ async fn an_answer_that_comes_before_the_whole_request_reaches_its_client() {
 #[tokio::test]
 async fn an_upload_that_no_route_wants_is_answered() {
     let world = World::start(plain()).await;
-    let (head, _) = fetch(world.address("http"), post("/", Streamed::full(vec![b'x'; 5 << 20]))).await;
-    assert_eq!(head.status, 404, "the answer is not lost to a reset");
+    let mut client = http1(world.address("http")).await;
+    for _ in 0..3 {
+        let (head, _) = send1(&mut client, post("/", Streamed::full(vec![b'x'; 5 << 20]))).await;
+        assert_eq!(head.status, 404, "the answer is not lost to a reset, and the connection goes on");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_expects_100_is_told_of_a_failure_without_its_body() {
+    let world = World::start(plain()).await;
+    let mut client = Raw::connect(world.address("http")).await;
+    client.write("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n").await;
+    let answer = client.message().await;
+    assert_eq!((answer.status(), answer.field("connection")), (404, Some("close")), "{}", answer.head);
+    assert_eq!(client.rest().await, "", "nobody can tell whether its body still comes");
 }
