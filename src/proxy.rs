@@ -30,6 +30,7 @@ mod upstream_peer;
 mod upstream_request_filter;
 mod workers;
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
@@ -46,6 +48,7 @@ pub use app::{Generation, Routes};
 pub use server::Server;
 
 use crate::config::Config;
+use crate::telemetry::label::UpstreamConnect;
 use crate::telemetry::{AccessLog, Metrics};
 use context::Context;
 use mirror::Mirrors;
@@ -87,8 +90,21 @@ impl ProxyHttp for Proxy {
         Ok(())
     }
 
-    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
-        upstream_peer::run(self, ctx).await
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        upstream_peer::run(self, session, ctx).await
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        reused: bool,
+        _: &HttpPeer,
+        _: RawFd,
+        _: Option<&Digest>,
+        _: &mut Context,
+    ) -> Result<()> {
+        self.metrics.upstream_connects.inc(if reused { UpstreamConnect::Reused } else { UpstreamConnect::Opened });
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -120,6 +136,7 @@ impl ProxyHttp for Proxy {
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, error: Box<Error>) -> Box<Error> {
+        self.metrics.upstream_connects.inc(UpstreamConnect::Failed);
         retry::after_failed_connect(ctx, error)
     }
 

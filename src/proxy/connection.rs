@@ -67,7 +67,14 @@ pub(super) async fn serve(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, 
 
 async fn serve_tls(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
     let limit = app.edge.config.downstream.handshake_timeout;
-    let (outcome, accepted) = match timeout(limit, handshake(&app, tcp, peer)).await {
+    let mut stopped = stop.clone();
+    let handshake = tokio::select! {
+        biased;
+        done = timeout(limit, handshake(&app, tcp, peer)) => done,
+        // nothing has been asked yet, so nothing is lost
+        _ = stopped.wait_for(|stop| *stop) => return,
+    };
+    let (outcome, accepted) = match handshake {
         Err(_) => (Handshake::Timeout, None),
         Ok(Err(outcome)) => (outcome, None),
         Ok(Ok(stream)) => (Handshake::Ok, Some(stream)),
@@ -116,7 +123,7 @@ fn describe(session: &rustls::ServerConnection) -> Arc<SslDigest> {
 }
 
 /// Finds out which HTTP a plain connection speaks, then speaks it.
-async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
+async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, mut stop: watch::Receiver<bool>) {
     let limit = app.edge.config.downstream.header_timeout;
     let preface = timeout(limit, async {
         loop {
@@ -129,7 +136,13 @@ async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<
             }
         }
     });
-    match preface.await {
+    let preface = tokio::select! {
+        biased;
+        preface = preface => preface,
+        // nothing has been asked yet, so nothing is lost
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    match preface {
         Ok(true) => {
             stream.set_http2();
             speak_http2(app, stream, stop).await;

@@ -27,7 +27,11 @@ impl From<Fail> for Answer {
 
 /// Runs the phase; `true` when the request has been answered.
 pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context) -> Result<bool> {
-    match decide(proxy, session, ctx) {
+    let decision = decide(proxy, session, ctx);
+    if decision.is_err() {
+        take_rest(session);
+    }
+    match decision {
         Ok(()) => {
             mirror::start(proxy, session, ctx);
             return Ok(false);
@@ -39,6 +43,14 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
         Err(Answer::Header(head)) => respond::answer(session, *head, Bytes::new()).await?,
     }
     Ok(true)
+}
+
+/// A client that is still sending would lose its answer to a reset if the connection was closed at
+/// once: its body is read to the end. One that waits to be asked for its body sends none.
+fn take_rest(session: &mut Session) {
+    if !session.req_header().headers.contains_key(http::header::EXPECT) {
+        session.as_mut().set_close_on_response_before_downstream_finish(false);
+    }
 }
 
 fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Answer> {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::Session;
 
 use super::context::Context;
@@ -41,6 +42,10 @@ pub(crate) async fn fail(session: &mut Session, fail: &Fail, ctx: &Context) -> R
 /// Answers with a header that is complete already, and a body that may be empty.
 pub(crate) async fn answer(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
     let no_body = body.is_empty() || session.req_header().method == http::Method::HEAD;
+    if no_body && let ServerSession::H2(stream) = session.as_mut() {
+        // the head itself ends the stream: gRPC takes nothing else for "Trailers-Only"
+        return stream.write_response_header(Box::new(head), true);
+    }
     session.write_response_header(Box::new(head), no_body).await?;
     if !no_body {
         session.write_response_body(Some(body), true).await?;

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+use http::Version;
+use http::header::TRANSFER_ENCODING;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
@@ -35,7 +37,10 @@ pub(super) fn run(
         ctx.try_deadline = None;
     }
     edit(session, response, ctx)?;
-    if is_closing(proxy, session) {
+    // RFC 9112 §6.1: a client of HTTP/1.0 knows no chunks; its answer ends with the connection
+    let unchunked =
+        session.req_header().version == Version::HTTP_10 && response.remove_header(&TRANSFER_ENCODING).is_some();
+    if unchunked || is_closing(proxy, session) {
         session.set_keepalive(None);
     }
     Ok(())

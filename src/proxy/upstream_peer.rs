@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use pingora::protocols::ALPN;
+use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
@@ -15,7 +16,7 @@ use crate::ir::BackendProtocol;
 use crate::table::BackendCell;
 
 /// Chooses the endpoint of the next try.
-pub(super) async fn run(proxy: &Proxy, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+pub(super) async fn run(proxy: &Proxy, session: &Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
     if ctx.tries > 0 {
         super::retry::pause(proxy, ctx).await;
     }
@@ -43,6 +44,11 @@ pub(super) async fn run(proxy: &Proxy, ctx: &mut Context) -> Result<Box<HttpPeer
             return Err(Error::new(ErrorType::HTTPStatus(504)));
         }
         limit(&mut peer, left);
+    }
+    if session.is_upgrade_req() {
+        // Pingora would apply it for as long as the connection lives, also after the 101
+        peer.options.read_timeout = None;
+        peer.options.write_timeout = None;
     }
     Ok(Box::new(peer))
 }

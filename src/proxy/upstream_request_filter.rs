@@ -1,7 +1,7 @@
 //! What the backend sees: path and host as rewritten, headers as edited, who the client is.
 
 use http::request::Parts;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Version, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
@@ -48,7 +48,22 @@ pub(super) fn edit(
     for edit in filters.iter().flatten().filter_map(|filters| filters.request_headers.as_deref()) {
         headers::edit_request(edit, &mut request.headers);
     }
+    if received.version == Version::HTTP_2 {
+        one_cookie(&mut request.headers)?;
+    }
     target(request, received, ctx, filters)
+}
+
+/// HTTP/2 may cut a cookie into several fields; elsewhere there is one (RFC 9113 §8.2.3).
+fn one_cookie(headers: &mut HeaderMap) -> Result<()> {
+    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return Ok(());
+    }
+    let whole =
+        HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).or_err(ErrorType::InternalError, "cookie as header")?;
+    headers.insert(header::COOKIE, whole);
+    Ok(())
 }
 
 /// The request target in origin form: the path that was matched, or its replacement.

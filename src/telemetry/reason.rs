@@ -73,8 +73,8 @@ impl Reason {
             // nobody is left to read it: only metrics and logs show it
             Self::ClientAbort => 499,
             Self::NoBackend | Self::InvalidBackend | Self::Internal => 500,
-            Self::UpstreamConnect | Self::UpstreamTls | Self::UpstreamReset | Self::UpstreamProtocol => 502,
-            Self::NoEndpoints | Self::Draining => 503,
+            Self::UpstreamTls | Self::UpstreamReset | Self::UpstreamProtocol => 502,
+            Self::NoEndpoints | Self::UpstreamConnect | Self::Draining => 503,
             Self::UpstreamTimeout | Self::RequestTimeout => 504,
         }
     }
