@@ -106,10 +106,26 @@ pub(super) fn write(
     request.insert_header(X_REAL_IP, address(ctx.client)?)?;
     // CGI-like backends take it for a setting (httpoxy)
     request.remove_header(&PROXY);
+    remove_imitations(request);
     if let Some(id) = &ctx.request_id {
         request.insert_header(X_REQUEST_ID, id.clone())?;
     }
     via(request, received.version)
+}
+
+/// CGI-like backends read `X_Real_IP` as `X-Real-IP`: what only underscores tell apart from a field
+/// written here must not reach them.
+fn remove_imitations(request: &mut RequestHeader) {
+    const OWN: [HeaderName; 6] =
+        [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, X_REQUEST_ID];
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let imitates = |name: &&HeaderName| {
+        let name = name.as_str().as_bytes();
+        name.contains(&b'_') && OWN.iter().any(|own| own.as_str().bytes().eq(name.iter().map(|byte| plain(*byte))))
+    };
+    while let Some(name) = request.headers.keys().find(imitates).cloned() {
+        request.remove_header(&name);
+    }
 }
 
 fn keep_or_set(request: &mut RequestHeader, name: HeaderName, value: Option<HeaderValue>, trusted: bool) -> Result<()> {
