@@ -17,7 +17,19 @@ pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader,
         // hop-by-hop, so it was removed; gRPC servers insist on it
         request.insert_header(header::TE, HeaderValue::from_static("trailers"))?;
     }
+    join_cookies(request)?;
     edit(proxy, session, request, ctx, ctx.backend())
+}
+
+/// HTTP/2 may split cookies into several fields, HTTP/1 knows one (RFC 9113 §8.2.3).
+fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let fields = request.headers.get_all(header::COOKIE);
+    if fields.iter().nth(1).is_none() {
+        return Ok(());
+    }
+    let joined = fields.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    let joined = HeaderValue::from_bytes(&joined).or_err(ErrorType::InternalError, "cookies as one header")?;
+    request.insert_header(header::COOKIE, joined)
 }
 
 /// The edits of the rule and, for the original, of its backend.
@@ -51,7 +63,9 @@ fn target(
         hostname = rewrite.hostname.as_ref().or(hostname);
         modifier = rewrite.path.as_ref().or(modifier);
     }
-    if modifier.is_some() || ctx.path.is_some() || received.uri.authority().is_some() {
+    // Pingora keeps an absolute target beside its path
+    let absolute = received.uri.authority().is_some() || !received.raw_path().starts_with(b"/");
+    if modifier.is_some() || ctx.path.is_some() || absolute {
         let path = ctx.path.as_deref().unwrap_or_else(|| received.uri.path());
         let path = modifier.map_or(path.into(), |modifier| rewrite::path(modifier, path, ctx.prefix));
         let target = match received.uri.query() {
@@ -66,6 +80,9 @@ fn target(
         let value =
             HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "authority as header")?;
         request.insert_header(header::HOST, value)?;
+    } else if !received.headers.contains_key(header::HOST) {
+        // from HTTP/1.0; HTTP/1.1 requires the field even if there is nothing to say (RFC 9112 §3.2)
+        request.insert_header(header::HOST, HeaderValue::from_static(""))?;
     }
     Ok(())
 }
