@@ -13,15 +13,17 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+/// What to type first; shown with every form of the help.
+const FIRST: &str = "\
+Serves Gateway API manifests. Try it with the folder that comes with the source:
+
+  paifang run --manifests conf/quickstart
+
+Everything a process can be told is in conf/paifang.yaml.";
+
 /// The shared edge gateway for Kubernetes: many teams behind one front door.
-///
-/// Serves Gateway API manifests. Try it with the folder that comes with the source:
-///
-///   paifang run --manifests conf/quickstart
-///
-/// Everything a process can be told is in conf/paifang.yaml.
 #[derive(Debug, Parser)]
-#[command(name = "paifang", version, max_term_width = 100, verbatim_doc_comment)]
+#[command(name = "paifang", version, max_term_width = 100, after_help = FIRST)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

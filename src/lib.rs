@@ -4,16 +4,16 @@
 //! by everything from `telemetry` on).
 #![doc = include_str!("docs/architecture.md")]
 
-pub mod admin;
 pub mod api;
-pub mod cli;
+pub mod snapshot;
+pub mod ir;
+pub mod translate;
+pub mod table;
 pub mod config;
+pub mod telemetry;
+pub mod proxy;
+pub mod source;
+pub mod admin;
 pub mod controller;
 pub mod echo;
-pub mod ir;
-pub mod proxy;
-pub mod snapshot;
-pub mod source;
-pub mod table;
-pub mod telemetry;
-pub mod translate;
+pub mod cli;

@@ -12,6 +12,7 @@ mod fail;
 mod forwarded;
 mod head;
 mod headers;
+mod idle;
 mod listener;
 mod logging;
 mod mirror;
@@ -27,6 +28,7 @@ mod stream;
 mod tls;
 mod upstream_peer;
 mod upstream_request_filter;
+mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -1,5 +1,6 @@
 //! `paifang check`: what a folder means, without serving it.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -18,7 +19,11 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
         Output::Text => text(&loaded, &translation, &located)?,
         Output::Json => json(&loaded, &translation, &located)?,
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // who reads it has seen enough, as `head` does; the exit code stands
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
     let wrong = !located.is_empty() || loaded.findings.iter().any(|finding| finding.level == Level::Error);
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -58,9 +63,11 @@ fn text(
         1 => "1 thing is wrong".to_owned(),
         count => format!("{count} things are wrong"),
     };
-    let routes = translation.ir.listeners.iter().map(|listener| listener.routes.len()).sum::<usize>();
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
     let listeners = translation.ir.listeners.len();
-    out.push_str(&format!("\n{listeners} listeners serve {routes} attached routes; {verdict}\n"));
+    let routes = translation.ir.listeners.iter().map(|listener| listener.routes.len()).sum::<usize>();
+    let (many, more) = (plural(listeners), plural(routes));
+    writeln!(out, "\n{listeners} listener{many} with {routes} attached route{more}; {verdict}")?;
     Ok(out)
 }
 

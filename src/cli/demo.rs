@@ -2,12 +2,14 @@
 //! echo backends in this process as its endpoints. Only for folders; a cluster has pods.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::api::ObjectKey;
+use crate::api::{Kind, ObjectKey, ObjectRef};
 use crate::echo::{Echo, Identity};
 use crate::snapshot::Object;
 use crate::source::{Change, State, Store};
@@ -17,34 +19,61 @@ const ANNOTATION: &str = "paifang.dev/echo";
 /// No demonstration needs more.
 const MOST: usize = 16;
 
-/// The running echo backends, by Service.
+/// How long a backend that nothing refers to any more goes on, for requests that already chose it.
+const RETIREMENT: Duration = Duration::from_secs(60);
+
+/// The running echo backends, by Service, and the endpoints they stand for.
 #[derive(Debug, Default)]
 pub(super) struct Demo {
     backends: BTreeMap<ObjectKey, Vec<Echo>>,
+    slices: BTreeMap<ObjectKey, Arc<EndpointSlice>>,
 }
 
 impl Demo {
     /// Starts what the Services ask for and stops what they no longer ask for; each new backend becomes
     /// an endpoint at once.
     pub(super) async fn follow(&mut self, state: &State, store: &Store) {
-        let wanted: BTreeMap<_, _> = state
-            .snapshot
-            .services
-            .iter()
-            .filter_map(|(key, service)| Some((key, (service, replicas(service)?))))
-            .collect();
-        self.backends.retain(|key, _| wanted.contains_key(key));
-        let mut changes = Vec::new();
-        for (key, (service, replicas)) in wanted {
-            if self.backends.get(key).is_none_or(|backends| backends.len() != replicas) {
-                let backends = start(key, replicas).await;
-                changes.extend(slices(key, service, &backends).into_iter().map(Change::Put));
-                self.backends.insert(key.clone(), backends);
-            }
+        let services = &state.snapshot.services;
+        let wanted: BTreeMap<_, _> =
+            services.iter().filter_map(|(key, service)| Some((key, (service, replicas(service)?)))).collect();
+        let mut retired = Vec::new();
+        for (key, backends) in &mut self.backends {
+            let keep = wanted.get(key).map_or(0, |(_, replicas)| *replicas);
+            retired.extend(backends.drain(keep.min(backends.len())..));
         }
+        self.backends.retain(|key, _| wanted.contains_key(key));
+        let mut slices = BTreeMap::new();
+        for (key, (service, replicas)) in wanted {
+            let backends = self.backends.entry(key.clone()).or_default();
+            start(key, backends, replicas).await;
+            slices.extend(backends.iter().enumerate().map(|backend| slice(key, service, backend)));
+        }
+        let changes = changes(&self.slices, &slices);
+        self.slices = slices;
         if !changes.is_empty() {
             store.apply(changes, false);
         }
+        retire(retired);
+    }
+}
+
+/// What leads from the old endpoints to the new ones.
+fn changes(
+    old: &BTreeMap<ObjectKey, Arc<EndpointSlice>>,
+    new: &BTreeMap<ObjectKey, Arc<EndpointSlice>>,
+) -> Vec<Change> {
+    let put = new.iter().filter(|(key, slice)| old.get(*key) != Some(*slice));
+    let put = put.map(|(_, slice)| Change::Put(Object::EndpointSlice(Arc::clone(slice))));
+    let gone = old.keys().filter(|key| !new.contains_key(*key));
+    put.chain(gone.map(|key| Change::Remove(ObjectRef::new(Kind::EndpointSlice, key.clone())))).collect()
+}
+
+fn retire(backends: Vec<Echo>) {
+    if !backends.is_empty() {
+        tokio::spawn(async move {
+            tokio::time::sleep(RETIREMENT).await;
+            drop(backends);
+        });
     }
 }
 
@@ -60,9 +89,9 @@ fn replicas(service: &Service) -> Option<usize> {
     }
 }
 
-async fn start(key: &ObjectKey, replicas: usize) -> Vec<Echo> {
-    let mut backends = Vec::with_capacity(replicas);
-    for n in 1..=replicas {
+/// Adds backends until there are as many as asked for.
+async fn start(key: &ObjectKey, backends: &mut Vec<Echo>, replicas: usize) {
+    for n in backends.len() + 1..=replicas {
         let identity = Identity {
             name: key.to_string(),
             namespace: key.namespace.to_string(),
@@ -74,36 +103,32 @@ async fn start(key: &ObjectKey, replicas: usize) -> Vec<Echo> {
             Err(error) => tracing::error!(service = %key, %error, "cannot start an echo backend"),
         }
     }
-    backends
 }
 
 /// One slice for each backend, because each has a port of its own.
-fn slices(key: &ObjectKey, service: &Service, backends: &[Echo]) -> Vec<Object> {
-    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
-    let names: Vec<_> = ports.map(|port| port.name.clone()).collect();
-    let slice = |(n, backend): (usize, &Echo)| {
-        let address = backend.address();
-        let port = |name: &Option<String>| EndpointPort {
-            name: name.clone(),
-            port: Some(i32::from(address.port())),
-            protocol: Some("TCP".to_owned()),
-            ..EndpointPort::default()
-        };
-        Object::EndpointSlice(std::sync::Arc::new(EndpointSlice {
-            metadata: ObjectMeta {
-                name: Some(format!("{}-echo-{n}", key.name)),
-                namespace: Some(key.namespace.to_string()),
-                labels: Some([("kubernetes.io/service-name".to_owned(), key.name.to_string())].into()),
-                ..ObjectMeta::default()
-            },
-            address_type: "IPv4".to_owned(),
-            endpoints: Some(vec![Endpoint {
-                addresses: vec![address.ip().to_string()],
-                conditions: Some(EndpointConditions { ready: Some(true), ..EndpointConditions::default() }),
-                ..Endpoint::default()
-            }]),
-            ports: Some(names.iter().map(port).collect()),
-        }))
+fn slice(key: &ObjectKey, service: &Service, (n, backend): (usize, &Echo)) -> (ObjectKey, Arc<EndpointSlice>) {
+    let (address, name) = (backend.address(), format!("{}-echo-{n}", key.name));
+    let port = |name: Option<String>| EndpointPort {
+        name,
+        port: Some(i32::from(address.port())),
+        protocol: Some("TCP".to_owned()),
+        ..EndpointPort::default()
     };
-    backends.iter().enumerate().map(slice).collect()
+    let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    let slice = EndpointSlice {
+        metadata: ObjectMeta {
+            name: Some(name.clone()),
+            namespace: Some(key.namespace.to_string()),
+            labels: Some([("kubernetes.io/service-name".to_owned(), key.name.to_string())].into()),
+            ..ObjectMeta::default()
+        },
+        address_type: "IPv4".to_owned(),
+        endpoints: Some(vec![Endpoint {
+            addresses: vec![address.ip().to_string()],
+            conditions: Some(EndpointConditions { ready: Some(true), ..EndpointConditions::default() }),
+            ..Endpoint::default()
+        }]),
+        ports: Some(ports.map(|written| port(written.name.clone())).collect()),
+    };
+    (ObjectKey::new(Arc::clone(&key.namespace), name), Arc::new(slice))
 }

@@ -10,13 +10,14 @@ use crate::echo::{self, Identity};
 pub(super) fn echo(arguments: &Echo) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let mut signals = super::run::Signals::new()?;
         let mut backends = Vec::new();
         for address in &arguments.listen {
             let backend = echo::Echo::listen(*address, Identity::named(&arguments.name)).await?;
             writeln!(std::io::stdout(), "{} listens on {}", arguments.name, backend.address())?;
             backends.push(backend);
         }
-        super::run::signal().await?;
+        signals.next().await;
         Ok(ExitCode::SUCCESS)
     })
 }

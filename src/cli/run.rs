@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal as on_signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::demo::Demo;
@@ -41,10 +41,14 @@ fn settings(arguments: &Run) -> anyhow::Result<Config> {
 }
 
 async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
+    // first of all: the system ends a process that has not asked for its signals, or, when it is the
+    // first of a container, drops them
+    let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new()?);
     let access_log = AccessLog::start(&config.access_log, metrics.access_log_dropped.clone())
         .with_context(|| format!("cannot write the access log to '{}'", config.access_log.file))?;
     let admin_socket = admin::bind(config.admin)?;
+    tracing::info!(address = %admin_socket.local_addr()?, "admin server listening");
     let readiness = Readiness::new(metrics.ready.clone());
 
     let store = Arc::new(Store::default());
@@ -62,13 +66,12 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     let reporter = tokio::spawn(report(edge.view(), Arc::clone(&folder), readiness.clone(), metrics));
     let follower = tokio::spawn(follow(demo, store));
 
-    signal().await?;
+    signals.next().await;
     tracing::info!("asked to stop: draining");
     readiness.set(Life::Draining);
     let drained = tokio::select! {
         drained = drain(edge, delay) => drained,
-        again = signal() => {
-            again?;
+        () = signals.next() => {
             tracing::warn!("asked to stop again: ending at once");
             false
         }
@@ -94,14 +97,24 @@ async fn drain(edge: Edge, delay: Duration) -> bool {
     drained
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub(super) async fn signal() -> anyhow::Result<()> {
-    let (mut terminate, mut interrupt) = (on_signal(SignalKind::terminate())?, on_signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, from when this was made.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Waits for the next of them.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// `/config_dump`: what is served and said.
@@ -165,6 +178,9 @@ fn tell(findings: &[Finding], told: &mut Vec<Finding>, metrics: &Metrics) {
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     metrics.findings.set(Label::Error, count(Level::Error));
     metrics.findings.set(Label::Warning, count(Level::Warning));
+    if count(Level::Error) == 0 && told.iter().any(|finding| finding.level == Level::Error) {
+        tracing::info!("the manifests have no errors any more");
+    }
     *told = findings.to_vec();
 }
 

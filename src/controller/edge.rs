@@ -137,8 +137,12 @@ async fn settle(state: &mut watch::Receiver<State>) {
     let _ = tokio::time::timeout(20 * QUIET, burst).await;
 }
 
-async fn finish(mut pass: Pass, done: Stop) {
-    let drained = pass.server.drain().await;
+/// Drains, for as long as somebody waits for the outcome: who no longer does wants the end at once.
+async fn finish(mut pass: Pass, mut done: Stop) {
+    let drained = tokio::select! {
+        drained = pass.server.drain() => drained,
+        () = done.closed() => return,
+    };
     // whoever asked may be gone
     let _ = done.send(drained);
 }

@@ -59,19 +59,13 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) routes: Arc<Routes>,
-    pub(crate) proxy: Arc<HttpProxy<Proxy>>,
     pub(crate) connections: Connections,
     options: HttpServerOptions,
     http2: H2Options,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        metrics: Arc<Metrics>,
-        routes: Arc<Routes>,
-        proxy: HttpProxy<Proxy>,
-    ) -> Self {
+    pub(crate) fn new(config: Arc<Config>, metrics: Arc<Metrics>, routes: Arc<Routes>) -> Self {
         let limits = &config.downstream.http2;
         let mut options = HttpServerOptions::default();
         options.h2_idle_timeout = Some(limits.idle_timeout);
@@ -82,7 +76,7 @@ impl Shared {
             .initial_connection_window_size(limits.connection_window)
             .max_header_list_size(u32::try_from(config.downstream.max_header_bytes).unwrap_or(u32::MAX));
         let connections = Connections::default();
-        Self { config, metrics, routes, proxy: Arc::new(proxy), connections, options, http2 }
+        Self { config, metrics, routes, connections, options, http2 }
     }
 }
 
@@ -147,15 +141,20 @@ impl SocketApp {
     }
 }
 
-/// HTTP/2 goes through Pingora's own accept loop, with our limits.
+/// HTTP/2 goes through Pingora's own accept loop, with our limits and the thread's engine.
+pub(crate) struct Http2App {
+    pub(crate) edge: Arc<Shared>,
+    pub(crate) proxy: Arc<HttpProxy<Proxy>>,
+}
+
 #[async_trait]
-impl HttpServerApp for SocketApp {
+impl HttpServerApp for Http2App {
     async fn process_new_http(
         self: &Arc<Self>,
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        self.edge.proxy.process_new_http(session, shutdown).await
+        self.proxy.process_new_http(session, shutdown).await
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {

@@ -1,7 +1,9 @@
 //! One client connection, from accept to close: handshake, protocol, requests, deadlines.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::os::fd::AsRawFd;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +18,11 @@ use tokio::sync::watch;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::app::SocketApp;
+use super::app::{Http2App, SocketApp};
 use super::head::{self, Body, Head, Refusal};
+use super::idle::Idle;
 use super::stream::{Boundary, Digests, EdgeStream, Transport};
+use super::workers::Worker;
 use crate::ir::ListenerProtocol;
 use crate::telemetry::Reason;
 use crate::telemetry::label::Handshake;
@@ -31,8 +35,22 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How much of it.
 const LINGER_BYTES: usize = 256 * 1024;
 
+/// What a connection needs: its socket's part, and its thread's.
+pub(super) struct ConnectionApp {
+    pub(super) socket: Arc<SocketApp>,
+    pub(super) worker: Arc<Worker>,
+}
+
+impl Deref for ConnectionApp {
+    type Target = SocketApp;
+
+    fn deref(&self) -> &SocketApp {
+        &self.socket
+    }
+}
+
 /// Serves one accepted connection until it ends.
-pub(super) async fn serve(app: Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+pub(super) async fn serve(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
     // small answers must not wait for more (Nagle); a failure costs latency, nothing else
     let _ = tcp.set_nodelay(true);
     match app.protocol() {
@@ -47,7 +65,7 @@ pub(super) async fn serve(app: Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr,
     }
 }
 
-async fn serve_tls(app: Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+async fn serve_tls(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
     let limit = app.edge.config.downstream.handshake_timeout;
     let (outcome, accepted) = match timeout(limit, handshake(&app, tcp, peer)).await {
         Err(_) => (Handshake::Timeout, None),
@@ -73,7 +91,7 @@ type Tls = Box<EdgeStream<TlsStream<TcpStream>>>;
 ///
 /// A name that no listener serves ends in a plain close without an alert (Gateway API: unmatched
 /// server names are refused).
-async fn handshake(app: &Arc<SocketApp>, tcp: TcpStream, peer: SocketAddr) -> Result<Tls, Handshake> {
+async fn handshake(app: &ConnectionApp, tcp: TcpStream, peer: SocketAddr) -> Result<Tls, Handshake> {
     let digests = Digests::new(&tcp, peer, app.local, app.plain.digest());
     let fd = tcp.as_raw_fd();
     let start =
@@ -101,7 +119,7 @@ fn describe(session: &rustls::ServerConnection) -> Arc<SslDigest> {
 }
 
 /// Finds out which HTTP a plain connection speaks, then speaks it.
-async fn converse<T: Transport>(app: &Arc<SocketApp>, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
+async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
     let limit = app.edge.config.downstream.header_timeout;
     match timeout(limit, preface(&mut stream)).await {
         Ok(true) => {
@@ -127,20 +145,19 @@ async fn preface<T: Transport>(stream: &mut EdgeStream<T>) -> bool {
     }
 }
 
-async fn speak_http2<T: Transport>(app: &Arc<SocketApp>, stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
+async fn speak_http2<T: Transport>(app: &ConnectionApp, stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
     let stream: Stream = stream;
-    app.process_new(stream, &stop).await;
+    let http2 = Arc::new(Http2App { edge: Arc::clone(&app.edge), proxy: Arc::clone(&app.worker.proxy) });
+    http2.process_new(stream, &stop).await;
 }
 
 /// The life of an HTTP/1 connection: wait, look at the head, hand over, again.
-async fn speak_http1<T: Transport>(
-    app: &Arc<SocketApp>,
-    mut stream: Box<EdgeStream<T>>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn speak_http1<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
     let limits = &app.edge.config.downstream;
+    let mut stopped = stop.clone();
+    let mut idle = pin!(Idle::new(limits.idle_timeout, stopped.wait_for(|stop| *stop)));
     for served in 1..=limits.requests_per_connection {
-        let (length, body) = match next_head(app, &mut stream, &mut stop).await {
+        let (length, body) = match next_head(app, &mut stream, idle.as_mut()).await {
             Next::Request(length, body) => (length, body),
             Next::Refused(refusal) => return refuse(app, stream, refusal).await,
             Next::End => return,
@@ -155,7 +172,7 @@ async fn speak_http1<T: Transport>(
         session.set_total_drain_timeout(Some(limits.body_timeout));
         let last = served == limits.requests_per_connection || *stop.borrow();
         session.set_keepalive_reuses_remaining(Some(u32::from(!last)));
-        let Some(reused) = app.edge.proxy.process_new_http(session, &stop).await else { return };
+        let Some(reused) = app.worker.proxy.process_new_http(session, &stop).await else { return };
         let Ok(returned) = reused.consume().0.into_any().downcast::<EdgeStream<T>>() else { return };
         stream = returned;
     }
@@ -169,21 +186,15 @@ enum Next {
 
 /// Waits for the next request and looks at its head. An idle connection ends when its listener
 /// does; the deadlines end slow and silent clients.
-async fn next_head<T: Transport>(
-    app: &SocketApp,
+async fn next_head<T: Transport, S: Future>(
+    app: &ConnectionApp,
     stream: &mut EdgeStream<T>,
-    stop: &mut watch::Receiver<bool>,
+    idle: Pin<&mut Idle<S>>,
 ) -> Next {
     let limits = &app.edge.config.downstream;
     stream.set_boundary(Boundary::Open);
-    if stream.ahead().is_empty() {
-        let filled = tokio::select! {
-            filled = timeout(limits.idle_timeout, stream.fill()) => filled,
-            _ = stop.wait_for(|stop| *stop) => return Next::End,
-        };
-        if !matches!(filled, Ok(Ok(true))) {
-            return Next::End;
-        }
+    if stream.ahead().is_empty() && !idle.fill(stream).await {
+        return Next::End;
     }
     // an empty line before a request line is left over from a sloppy client (RFC 9112 §2.2)
     stream.skip_empty_line();
@@ -200,7 +211,7 @@ async fn next_head<T: Transport>(
 const SLOW: Refusal =
     Refusal { status: 408, reason: Reason::ClientTimeout, message: "the request header took too long" };
 
-async fn rest_of_head<T: Transport>(app: &SocketApp, stream: &mut EdgeStream<T>) -> Next {
+async fn rest_of_head<T: Transport>(app: &ConnectionApp, stream: &mut EdgeStream<T>) -> Next {
     loop {
         let searched = stream.ahead().len();
         if !matches!(stream.fill().await, Ok(true)) {
@@ -216,7 +227,7 @@ async fn rest_of_head<T: Transport>(app: &SocketApp, stream: &mut EdgeStream<T>)
 }
 
 /// Answers a head that Pingora must not see, then closes without losing the answer.
-async fn refuse<T: Transport>(app: &SocketApp, mut stream: Box<EdgeStream<T>>, refusal: Refusal) {
+async fn refuse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, refusal: Refusal) {
     let counters = app.edge.metrics.unrouted.counters();
     counters.finish(refusal.status, refusal.reason.as_str(), Duration::ZERO);
     let _ = timeout(LINGER, async {

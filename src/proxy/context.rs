@@ -3,14 +3,14 @@
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use smallvec::SmallVec;
 
+use super::forwarded::RequestId;
 use super::mirror::MirrorFeed;
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
@@ -71,8 +71,6 @@ pub(crate) fn peer(session: &Session) -> Option<SocketAddr> {
 pub struct Context {
     /// When its head was complete.
     pub(crate) started: Instant,
-    /// The same, as the clock on the wall says it.
-    pub(crate) start_time: SystemTime,
     /// Its peer; the client unless a trusted proxy stands between.
     pub(crate) client: IpAddr,
     /// Whether the client speaks TLS to us.
@@ -87,8 +85,6 @@ pub struct Context {
     pub(crate) backend: usize,
     /// The normalised path, where it differs from the one received.
     pub(crate) path: Option<Box<str>>,
-    /// The host as it was looked up.
-    pub(crate) host: Box<str>,
     /// The whole request must be answered by then.
     pub(crate) deadline: Option<Instant>,
     /// The current try must be answered by then.
@@ -102,7 +98,7 @@ pub struct Context {
     /// What went wrong, for metrics and logs.
     pub(crate) reason: Reason,
     /// `X-Request-ID`.
-    pub(crate) request_id: Option<HeaderValue>,
+    pub(crate) request_id: Option<RequestId>,
     /// Copies of the request body on their way to mirrors.
     pub(crate) mirrors: SmallVec<[MirrorFeed; 1]>,
     /// Set once the response header has been passed on.
@@ -113,7 +109,6 @@ impl Context {
     pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
-            start_time: SystemTime::now(),
             client: IpAddr::from([0, 0, 0, 0]),
             tls: false,
             listener: None,
@@ -121,7 +116,6 @@ impl Context {
             prefix: None,
             backend: 0,
             path: None,
-            host: Box::default(),
             deadline: None,
             try_deadline: None,
             tries: 0,

@@ -3,13 +3,12 @@
 //! What a client says about itself is not believed: the fields are replaced, unless the peer is a
 //! proxy that the settings trust.
 
-use std::cell::RefCell;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::{HeaderName, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use ipnet::IpNet;
-use pingora::Result;
 use pingora::http::RequestHeader;
 
 use super::context::Context;
@@ -48,74 +47,97 @@ fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
 }
 
 /// The request's identity: the client's own if it is believed, else a new one.
-pub(super) fn request_id(request: &RequestHeader, rules: &Forwarded) -> Option<HeaderValue> {
-    let own = request.headers.get(X_REQUEST_ID).filter(|_| rules.request_id.trust_client);
-    let usable = |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    own.filter(usable).cloned().or_else(new_id)
+#[derive(Debug, Clone)]
+pub(crate) enum RequestId {
+    /// The client's.
+    Own(HeaderValue),
+    /// Ours: 128 bits in hexadecimal.
+    New([u8; 32]),
 }
 
-/// 128 bits in hexadecimal, from a counter run through a keyed hash: unique, and not to be guessed
-/// from its neighbours.
-fn new_id() -> Option<HeaderValue> {
+impl RequestId {
+    pub(super) fn of(request: &RequestHeader, rules: &Forwarded) -> Self {
+        let own = request.headers.get(X_REQUEST_ID).filter(|_| rules.request_id.trust_client);
+        let usable =
+            |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+        own.filter(usable).cloned().map_or_else(|| Self::New(new_id()), Self::Own)
+    }
+
+    /// As a header value.
+    pub(super) fn value(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Own(value) => Some(value.clone()),
+            Self::New(text) => HeaderValue::from_bytes(text).ok(),
+        }
+    }
+}
+
+/// Unique among threads and processes: two streams of SplitMix64, begun at random on each thread.
+fn new_id() -> [u8; 32] {
     thread_local! {
-        static STATE: RefCell<(RandomState, u64)> = RefCell::new((RandomState::new(), 0));
+        static STATE: Cell<[u64; 2]> = Cell::new([0, 1].map(|n: u64| RandomState::new().hash_one(n)));
     }
-    let halves = STATE.with_borrow_mut(|(keys, count)| {
-        *count += 1;
-        [0_u8, 1].map(|half| {
-            let mut hasher = keys.build_hasher();
-            hasher.write_u64(*count);
-            hasher.write_u8(half);
-            hasher.finish()
-        })
+    let next = STATE.get().map(|state| state.wrapping_add(0x9E37_79B9_7F4A_7C15));
+    STATE.set(next);
+    let [high, low] = next.map(|state| {
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
     });
-    let mut text = [0_u8; 32];
-    for (place, nibble) in text.iter_mut().zip(0..32_u32) {
-        let half = halves.get(nibble as usize / 16).copied().unwrap_or_default();
-        let value = half >> (4 * (nibble % 16)) & 15;
-        *place = b"0123456789abcdef".get(value as usize).copied().unwrap_or(b'0');
-    }
-    HeaderValue::from_bytes(&text).ok()
+    let value = u128::from(high) << 64 | u128::from(low);
+    std::array::from_fn(|place| match (value >> (4 * place)) as u8 & 15 {
+        digit @ 0..=9 => b'0' + digit,
+        digit => b'a' + digit - 10,
+    })
 }
 
 /// Writes the fields on the way to a backend.
 pub(super) fn write(
-    request: &mut RequestHeader,
+    headers: &mut HeaderMap,
     received: &RequestHeader,
     ctx: &Context,
     peer: Option<SocketAddr>,
     rules: &Forwarded,
-) -> Result<()> {
-    let trusted = peer.is_some_and(|peer| trusts(&rules.trusted_proxies, peer.ip().to_canonical()));
-    let peer_text = address(peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical()))?;
+) {
+    headers.reserve(8);
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
+    let trusted = trusts(&rules.trusted_proxies, peer);
     if trusted {
-        request.append_header(X_FORWARDED_FOR, peer_text)?;
+        headers.append(X_FORWARDED_FOR, address(peer));
     } else {
-        request.insert_header(X_FORWARDED_FOR, peer_text)?;
-        request.remove_header(&FORWARDED);
+        headers.insert(X_FORWARDED_FOR, address(peer));
+        headers.remove(FORWARDED);
     }
-    let scheme = HeaderValue::from_static(if ctx.tls { "https" } else { "http" });
-    keep_or_set(request, X_FORWARDED_PROTO, Some(scheme), trusted)?;
+    let mut keep_or_set = |name: HeaderName, value: Option<HeaderValue>| {
+        if trusted && headers.contains_key(&name) {
+            return;
+        }
+        match value {
+            Some(value) => headers.insert(name, value),
+            None => headers.remove(name),
+        };
+    };
+    keep_or_set(X_FORWARDED_PROTO, Some(HeaderValue::from_static(if ctx.tls { "https" } else { "http" })));
     let host = match received.uri.authority() {
         Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
         None => received.headers.get(header::HOST).cloned(),
     };
-    keep_or_set(request, X_FORWARDED_HOST, host, trusted)?;
-    let port = ctx.listener.as_ref().map(|listener| HeaderValue::from(listener.port));
-    keep_or_set(request, X_FORWARDED_PORT, port, trusted)?;
-    request.insert_header(X_REAL_IP, address(ctx.client)?)?;
+    keep_or_set(X_FORWARDED_HOST, host);
+    keep_or_set(X_FORWARDED_PORT, ctx.listener.as_ref().map(|listener| listener.port_text.clone()));
+    headers.insert(X_REAL_IP, address(ctx.client));
     // CGI-like backends take it for a setting (httpoxy)
-    request.remove_header(&PROXY);
-    remove_imitations(request);
-    if let Some(id) = &ctx.request_id {
-        request.insert_header(X_REQUEST_ID, id.clone())?;
+    headers.remove(PROXY);
+    remove_imitations(headers);
+    if let Some(id) = ctx.request_id.as_ref().and_then(RequestId::value) {
+        headers.insert(X_REQUEST_ID, id);
     }
-    via(request, received.version)
+    // RFC 9110 §7.6.3: a gateway must add itself on the way in
+    headers.append(header::VIA, via(received.version));
 }
 
 /// CGI-like backends read `X_Real_IP` as `X-Real-IP`: what only underscores tell apart from a field
 /// written here must not reach them.
-fn remove_imitations(request: &mut RequestHeader) {
+fn remove_imitations(headers: &mut HeaderMap) {
     const OWN: [HeaderName; 6] =
         [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, X_REQUEST_ID];
     let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
@@ -123,42 +145,57 @@ fn remove_imitations(request: &mut RequestHeader) {
         let name = name.as_str().as_bytes();
         name.contains(&b'_') && OWN.iter().any(|own| own.as_str().bytes().eq(name.iter().map(|byte| plain(*byte))))
     };
-    while let Some(name) = request.headers.keys().find(imitates).cloned() {
-        request.remove_header(&name);
+    while let Some(name) = headers.keys().find(imitates).cloned() {
+        headers.remove(name);
     }
 }
 
-fn keep_or_set(request: &mut RequestHeader, name: HeaderName, value: Option<HeaderValue>, trusted: bool) -> Result<()> {
-    if trusted && request.headers.contains_key(&name) {
-        return Ok(());
-    }
-    match value {
-        Some(value) => request.insert_header(name, value),
-        None => {
-            request.remove_header(&name);
-            Ok(())
-        }
-    }
-}
-
-/// RFC 9110 §7.6.3: a gateway must add itself on the way in.
-fn via(request: &mut RequestHeader, received: Version) -> Result<()> {
-    let own = HeaderValue::from_static(match received {
+const fn via(received: Version) -> HeaderValue {
+    HeaderValue::from_static(match received {
         Version::HTTP_2 => "2.0 paifang",
         Version::HTTP_10 => "1.0 paifang",
         _ => "1.1 paifang",
-    });
-    request.append_header(header::VIA, own).map(|_| ())
+    })
 }
 
-fn address(address: IpAddr) -> Result<HeaderValue> {
-    use std::io::Write as _;
+/// An address as a field value. The standard formatting costs more than the rest of a field.
+fn address(address: IpAddr) -> HeaderValue {
     let mut text = [0_u8; 46];
-    let mut rest = text.as_mut_slice();
-    let _ = write!(rest, "{address}");
-    let left = rest.len();
-    HeaderValue::from_bytes(text.get(..46 - left).unwrap_or_default())
-        .map_err(|error| pingora::Error::because(pingora::ErrorType::InternalError, "address as header", error))
+    let length = match address {
+        IpAddr::V4(address) => write_v4(address.octets(), &mut text),
+        IpAddr::V6(address) => {
+            use std::io::Write as _;
+            let mut rest = text.as_mut_slice();
+            let _ = write!(rest, "{address}");
+            46 - rest.len()
+        }
+    };
+    let text = text.get(..length).unwrap_or_default();
+    // digits, dots and colons: always a value
+    HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn write_v4(octets: [u8; 4], text: &mut [u8; 46]) -> usize {
+    let mut length = 0;
+    let mut push = |byte| {
+        if let Some(place) = text.get_mut(length) {
+            *place = byte;
+            length += 1;
+        }
+    };
+    for (n, octet) in octets.into_iter().enumerate() {
+        if n > 0 {
+            push(b'.');
+        }
+        if octet >= 100 {
+            push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            push(b'0' + octet / 10 % 10);
+        }
+        push(b'0' + octet % 10);
+    }
+    length
 }
 
 #[cfg(test)]
@@ -201,12 +238,19 @@ mod tests {
     fn request_ids_differ_and_a_clients_own_is_kept_only_if_trusted() {
         let mut request = RequestHeader::build("GET", b"/", None).unwrap();
         request.insert_header(X_REQUEST_ID, "mine").unwrap();
-        let ids: std::collections::BTreeSet<_> =
-            (0..1000).map(|_| request_id(&request, &rules(&[])).unwrap().as_bytes().to_vec()).collect();
+        let id = |rules: &Forwarded| RequestId::of(&request, rules).value().unwrap();
+        let ids: std::collections::BTreeSet<_> = (0..1000).map(|_| id(&rules(&[])).as_bytes().to_vec()).collect();
         assert_eq!(ids.len(), 1000);
         assert!(ids.iter().all(|id| id.len() == 32));
         let mut trusting = rules(&[]);
         trusting.request_id.trust_client = true;
-        assert_eq!(request_id(&request, &trusting).unwrap(), "mine");
+        assert_eq!(id(&trusting), "mine");
+    }
+
+    #[test]
+    fn addresses_are_written_as_everybody_writes_them() {
+        for text in ["0.0.0.0", "127.0.0.1", "10.20.30.40", "255.255.255.255", "192.168.100.9", "::1", "2001:db8::1"] {
+            assert_eq!(address(text.parse().unwrap()), text);
+        }
     }
 }

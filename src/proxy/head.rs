@@ -4,6 +4,8 @@
 //! here, so that neither Pingora nor a backend ever has to guess. It also finds where the request
 //! ends, so that the next one on the connection is not handed out with it.
 
+use memchr::{memchr, memchr_iter, memchr2};
+
 use crate::config::Downstream;
 use crate::telemetry::Reason;
 
@@ -65,18 +67,16 @@ pub(crate) fn inspect(bytes: &[u8], searched: usize, limits: &Downstream) -> Hea
 /// Position after the empty line. A bare LF ends the head too, so that it is refused at once
 /// instead of waiting for more.
 fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
+    if bytes.starts_with(b"\n") || bytes.starts_with(b"\r\n") {
+        return Some(1);
+    }
     let start = searched.saturating_sub(3);
     let tail = bytes.get(start..)?;
-    let mut at = 0;
-    while let Some(found) = tail.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
-        let newline = at + found;
-        let before = bytes.get(..start + newline).unwrap_or_default();
-        if before.ends_with(b"\n") || before.ends_with(b"\n\r") || before.is_empty() || before == b"\r" {
-            return Some(start + newline + 1);
-        }
-        at = newline + 1;
-    }
-    None
+    memchr_iter(b'\n', tail).find_map(|newline| match tail.get(newline + 1..)? {
+        [b'\n', ..] => Some(start + newline + 2),
+        [b'\r', b'\n', ..] => Some(start + newline + 3),
+        _ => None,
+    })
 }
 
 fn too_large(bytes: &[u8], limits: &Downstream) -> Refusal {
@@ -89,7 +89,7 @@ fn too_large(bytes: &[u8], limits: &Downstream) -> Refusal {
 }
 
 fn check(head: &[u8], limits: &Downstream) -> Result<Body, Refusal> {
-    let mut lines = head.split(|byte| *byte == b'\n');
+    let mut lines = Lines(head);
     let line = lines.next().and_then(|line| line.strip_suffix(b"\r")).ok_or(bad("lines must end in CR LF"))?;
     let version = request_line(line, limits)?;
     let mut fields = Fields::default();
@@ -153,6 +153,19 @@ pub(crate) fn check_method(method: &[u8]) -> Result<(), Refusal> {
     if fits { Ok(()) } else { refuse(501, "the method is not implemented") }
 }
 
+/// Lines without their LF; what follows the last one is not a line.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (line, rest) = self.0.split_at_checked(memchr(b'\n', self.0)?)?;
+        self.0 = rest.get(1..)?;
+        Some(line)
+    }
+}
+
 /// The fields that decide where a request goes and where it ends.
 #[derive(Default)]
 struct Fields {
@@ -167,10 +180,10 @@ impl Fields {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
             return Err(bad("folded header fields are not allowed"));
         }
-        if line.iter().any(|byte| matches!(byte, b'\r' | 0)) {
+        if memchr2(b'\r', 0, line).is_some() {
             return Err(bad("a header field holds a forbidden character"));
         }
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(bad("a header field has no colon"))?;
+        let colon = memchr(b':', line).ok_or(bad("a header field has no colon"))?;
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {

@@ -1,49 +1,11 @@
 //! Header edits of the filters.
 
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use pingora::Result;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 use smallvec::SmallVec;
 
 use crate::table::action::HeaderEdit;
-
-/// A message whose header can be edited.
-pub(super) trait Edit {
-    fn set(&mut self, name: &HeaderName, value: &http::HeaderValue) -> Result<()>;
-    fn add(&mut self, name: &HeaderName, value: &http::HeaderValue) -> Result<()>;
-    fn remove(&mut self, name: &HeaderName);
-}
-
-impl Edit for RequestHeader {
-    fn set(&mut self, name: &HeaderName, value: &http::HeaderValue) -> Result<()> {
-        self.insert_header(name.clone(), value.clone())
-    }
-
-    fn add(&mut self, name: &HeaderName, value: &http::HeaderValue) -> Result<()> {
-        self.append_header(name.clone(), value.clone()).map(|_| ())
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        // a request without a host cannot be forwarded
-        if name != header::HOST {
-            self.remove_header(name);
-        }
-    }
-}
-
-impl Edit for ResponseHeader {
-    fn set(&mut self, name: &HeaderName, value: &http::HeaderValue) -> Result<()> {
-        self.insert_header(name.clone(), value.clone())
-    }
-
-    fn add(&mut self, name: &HeaderName, value: &http::HeaderValue) -> Result<()> {
-        self.append_header(name.clone(), value.clone()).map(|_| ())
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        self.remove_header(name);
-    }
-}
 
 /// Removes what a backend says about its own connection (RFC 9110 §7.6.1). Framing is left to
 /// Pingora, which writes it anew.
@@ -72,16 +34,30 @@ pub(super) fn remove_hop_by_hop(response: &mut ResponseHeader) -> Result<()> {
     Ok(())
 }
 
-/// Applies an edit: set, then add, then remove.
-pub(super) fn apply(edit: &HeaderEdit, message: &mut impl Edit) -> Result<()> {
+/// Edits a request: set, then add, then remove. The host stays: a request without one cannot be
+/// forwarded.
+pub(super) fn edit_request(edit: &HeaderEdit, headers: &mut HeaderMap) {
     for (name, value) in &edit.set {
-        message.set(name, value)?;
+        headers.insert(name, value.clone());
     }
     for (name, value) in &edit.add {
-        message.add(name, value)?;
+        headers.append(name, value.clone());
+    }
+    for name in edit.remove.iter().filter(|name| **name != header::HOST) {
+        headers.remove(name);
+    }
+}
+
+/// Edits a response: set, then add, then remove.
+pub(super) fn edit_response(edit: &HeaderEdit, response: &mut ResponseHeader) -> Result<()> {
+    for (name, value) in &edit.set {
+        response.insert_header(name, value.clone())?;
+    }
+    for (name, value) in &edit.add {
+        response.append_header(name, value.clone())?;
     }
     for name in &edit.remove {
-        message.remove(name);
+        response.remove_header(name);
     }
     Ok(())
 }

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 use tokio::sync::watch;
 
 use super::app::{Shared, SocketApp};
-use super::connection;
+use super::connection::{self, ConnectionApp};
 use super::context::Connection;
+use super::workers::{Seat, Workers};
 use crate::snapshot::{BindFailure, Socket, SocketState};
 use crate::telemetry::label::Refusal;
 
@@ -23,7 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// The sockets of this process.
 pub(crate) struct Listeners {
     edge: Arc<Shared>,
-    runtime: tokio::runtime::Handle,
+    workers: Arc<Workers>,
     open: BTreeMap<Socket, Open>,
     failed: BTreeMap<Socket, BindFailure>,
 }
@@ -34,8 +35,8 @@ struct Open {
 }
 
 impl Listeners {
-    pub(crate) fn new(edge: Arc<Shared>, runtime: tokio::runtime::Handle) -> Self {
-        Self { edge, runtime, open: BTreeMap::new(), failed: BTreeMap::new() }
+    pub(crate) fn new(edge: Arc<Shared>, workers: Arc<Workers>) -> Self {
+        Self { edge, workers, open: BTreeMap::new(), failed: BTreeMap::new() }
     }
 
     /// Makes the open sockets those that are wanted: binds what is missing (again, if it failed
@@ -109,8 +110,11 @@ impl Listeners {
         let plain = Connection::plain(socket).ok_or_else(|| io::Error::other("no connection context"))?;
         let edge = Arc::clone(&self.edge);
         let app = Arc::new(SocketApp { edge, socket, local: address, plain });
-        let _guard = self.runtime.enter();
-        self.runtime.spawn(accept(app, tokio::net::TcpListener::from_std(listener)?, stopped));
+        let acceptor = self.workers.first().ok_or_else(|| io::Error::other("no serving threads"))?;
+        let _entered = acceptor.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        // weak: the threads must be able to end while a socket still accepts
+        acceptor.spawn(accept(app, Arc::downgrade(&self.workers), listener, stopped));
         Ok(Open { address, stop })
     }
 }
@@ -138,14 +142,22 @@ fn classify(error: &io::Error) -> BindFailure {
 }
 
 /// Accepts until told to stop.
-async fn accept(app: Arc<SocketApp>, listener: tokio::net::TcpListener, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    app: Arc<SocketApp>,
+    workers: Weak<Workers>,
+    listener: tokio::net::TcpListener,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
         match accepted {
-            Ok((tcp, peer)) => admit(&app, tcp, peer, &stop),
+            Ok((tcp, peer)) => {
+                let Some(seat) = workers.upgrade().and_then(|workers| workers.seat()) else { return };
+                admit(&app, seat, tcp, peer, &stop);
+            }
             Err(error) => {
                 app.edge.metrics.connections_refused.inc(Refusal::Accept);
                 tracing::warn!(socket = %app.socket, %error, "cannot accept");
@@ -155,15 +167,23 @@ async fn accept(app: Arc<SocketApp>, listener: tokio::net::TcpListener, mut stop
     }
 }
 
-fn admit(app: &Arc<SocketApp>, tcp: tokio::net::TcpStream, peer: SocketAddr, stop: &watch::Receiver<bool>) {
+/// Hands a connection to its thread.
+fn admit(app: &Arc<SocketApp>, seat: Seat, tcp: tokio::net::TcpStream, peer: SocketAddr, stop: &watch::Receiver<bool>) {
     let Some(entered) = Entered::new(app) else {
         app.edge.metrics.connections_refused.inc(Refusal::Limit);
         return;
     };
-    let (app, stop) = (Arc::clone(app), stop.clone());
-    tokio::spawn(async move {
-        connection::serve(app, tcp, peer, stop).await;
-        drop(entered);
+    let (socket, stop) = (Arc::clone(app), stop.clone());
+    let app = ConnectionApp { socket, worker: Arc::clone(seat.worker()) };
+    let handle = app.worker.handle.clone();
+    let here = handle.id() == tokio::runtime::Handle::current().id();
+    // a socket belongs to the runtime it was accepted on: another one must take it over
+    let tcp = if here { Ok(tcp) } else { Err(tcp.into_std()) };
+    handle.spawn(async move {
+        if let Ok(tcp) = tcp.or_else(|moved| moved.and_then(tokio::net::TcpStream::from_std)) {
+            connection::serve(app, tcp, peer, stop).await;
+        }
+        drop((entered, seat));
     });
 }
 

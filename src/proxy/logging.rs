@@ -1,12 +1,14 @@
 //! The last phase: counters and the access log.
 
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
 
 use super::Proxy;
 use super::context::Context;
+use super::forwarded::RequestId;
 use crate::telemetry::{Reason, Record};
 
 /// Counts a finished request, and logs it.
@@ -52,11 +54,11 @@ fn reason(error: &Error) -> Reason {
 fn record(session: &Session, ctx: &mut Context, status: u16, took: std::time::Duration, bytes: (u64, u64)) -> Record {
     let request = session.req_header();
     Record {
-        start: ctx.start_time,
+        start: SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH),
         took,
         client: ctx.client,
         method: request.method.clone(),
-        host: std::mem::take(&mut ctx.host).into(),
+        host: host(request).to_owned(),
         path: request.uri.path().to_owned(),
         version: request.version,
         tls: ctx.tls,
@@ -67,7 +69,13 @@ fn record(session: &Session, ctx: &mut Context, status: u16, took: std::time::Du
         tries: u8::try_from(ctx.tries).unwrap_or(u8::MAX),
         request_bytes: bytes.0,
         response_bytes: bytes.1,
-        request_id: ctx.request_id.clone(),
+        request_id: ctx.request_id.as_ref().and_then(RequestId::value),
         user_agent: request.headers.get(http::header::USER_AGENT).cloned(),
     }
+}
+
+/// The host as the client wrote it.
+fn host(request: &pingora::http::RequestHeader) -> &str {
+    let field = || request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    request.uri.authority().map(http::uri::Authority::as_str).or_else(field).unwrap_or_default()
 }

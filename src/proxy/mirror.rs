@@ -3,7 +3,7 @@
 //! A copy never slows its original: it has its own connections, its body goes through a bounded
 //! queue, and a mirror that cannot keep up is dropped, not waited for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,13 +31,18 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// The mirrors of a process.
 pub(crate) struct Mirrors {
-    connector: Connector,
+    connector: OnceLock<Connector>,
     places: Arc<Semaphore>,
 }
 
 impl Mirrors {
     pub(crate) fn new() -> Self {
-        Self { connector: Connector::new(None), places: Arc::new(Semaphore::new(MOST)) }
+        Self { connector: OnceLock::new(), places: Arc::new(Semaphore::new(MOST)) }
+    }
+
+    /// Made on first use: it holds the system's trust anchors, which most processes never need.
+    fn connector(&self) -> &Connector {
+        self.connector.get_or_init(|| Connector::new(None))
     }
 }
 
@@ -103,7 +108,7 @@ fn begin(proxy: &Proxy, session: &Session, ctx: &Context, mirror: &Mirror, has_b
     let (mirrors, metrics) = (Arc::clone(&proxy.mirrors), Arc::clone(&proxy.metrics));
     let idle = proxy.config.upstream.idle_timeout;
     tokio::spawn(async move {
-        let sent = send(&mirrors.connector, &peer, head, has_body.then_some(receiver), idle, flight);
+        let sent = send(mirrors.connector(), &peer, head, has_body.then_some(receiver), idle, flight);
         let outcome = match tokio::time::timeout(LIMIT, sent).await {
             Ok(Ok(())) => MirrorOutcome::Ok,
             Ok(Err(_)) | Err(_) => MirrorOutcome::Failed,
@@ -116,23 +121,16 @@ fn begin(proxy: &Proxy, session: &Session, ctx: &Context, mirror: &Mirror, has_b
 
 /// The header a mirror sees: what the backend sees, but for the backend's own filters.
 fn copy(proxy: &Proxy, session: &Session, ctx: &Context, has_body: bool) -> Result<RequestHeader> {
-    let received = session.req_header();
-    let mut head = received.clone();
-    if let Some(authority) = received.uri.authority() {
-        head.insert_header(
-            header::HOST,
-            HeaderValue::from_str(authority.as_str()).unwrap_or(HeaderValue::from_static("")),
-        )?;
-    }
+    let mut parts = session.req_header().as_owned_parts();
     for name in [header::CONNECTION, header::UPGRADE, header::TE, header::EXPECT, header::TRANSFER_ENCODING] {
-        head.remove_header(&name);
+        parts.headers.remove(name);
     }
-    head.set_version(Version::HTTP_11);
-    if has_body && !head.headers.contains_key(header::CONTENT_LENGTH) {
-        head.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    parts.version = Version::HTTP_11;
+    if has_body && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    upstream_request_filter::edit(proxy, session, &mut head, ctx, None)?;
-    Ok(head)
+    upstream_request_filter::edit(proxy, session, &mut parts, ctx, None)?;
+    Ok(RequestHeader::from(parts))
 }
 
 async fn send(

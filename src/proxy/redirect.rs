@@ -5,7 +5,7 @@ use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::context::Context;
-use super::{respond, rewrite};
+use super::{authority, respond, rewrite};
 use crate::ir::ListenerProtocol;
 use crate::table::Listener;
 use crate::table::action::Redirect;
@@ -27,7 +27,10 @@ pub(super) fn answer(
 fn location(redirect: &Redirect, listener: &Listener, request: &RequestHeader, ctx: &Context) -> String {
     let own_scheme = if listener.protocol == ListenerProtocol::Https { "https" } else { "http" };
     let scheme = redirect.scheme.as_deref().unwrap_or(own_scheme);
-    let host = redirect.hostname.as_deref().unwrap_or(&ctx.host);
+    let mut buffer = [0; 256];
+    // it was looked up by this host, so there is one
+    let own_host = authority::host(request, &mut buffer).unwrap_or_default();
+    let host = redirect.hostname.as_deref().unwrap_or(own_host);
     let port = port(redirect, listener, scheme);
     let path = ctx.path.as_deref().unwrap_or_else(|| request.uri.path());
     let path = match &redirect.path {

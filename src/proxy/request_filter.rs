@@ -10,6 +10,7 @@ use pingora::proxy::Session;
 
 use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
+use super::forwarded::RequestId;
 use super::{Proxy, authority, cors, forwarded, head, mirror, path, redirect, respond, response_filter};
 use crate::config::Downstream;
 use crate::table::{Action, Listener, Query};
@@ -50,7 +51,7 @@ fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::R
     let request = session.req_header();
     ctx.tls = connection.tls_listener.is_some();
     ctx.client = forwarded::client(request, context::peer(session), &proxy.config.forwarded);
-    ctx.request_id = forwarded::request_id(request, &proxy.config.forwarded);
+    ctx.request_id = Some(RequestId::of(request, &proxy.config.forwarded));
     check(request, &proxy.config.downstream)?;
     find(proxy, session, ctx, &connection)?;
     let (Some(rule), Some(listener)) = (ctx.rule.clone(), ctx.listener.clone()) else {
@@ -86,7 +87,6 @@ fn find(
     let request = session.req_header();
     let mut buffer = [0; 256];
     let host = authority::host(request, &mut buffer)?;
-    ctx.host = host.into();
     ctx.path = path::normalise(request.uri.path(), &proxy.config.path)?;
     let generation = proxy.routes.load();
     let port = generation.table.ports.get(&connection.socket).ok_or(fail::NOT_FOUND)?;

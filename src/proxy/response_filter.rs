@@ -55,7 +55,7 @@ pub(super) fn edit(session: &Session, response: &mut ResponseHeader, ctx: &Conte
     let of_backend = ctx.backend().map(|backend| &backend.filters);
     for filters in [of_backend, Some(&rule.action.filters)].into_iter().flatten() {
         if let Some(edit) = &filters.response_headers {
-            headers::apply(edit, response)?;
+            headers::edit_response(edit, response)?;
         }
     }
     Ok(())

@@ -8,19 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
-use tokio::runtime::Runtime;
 
 use super::Proxy;
 use super::app::{Routes, Shared};
 use super::listener::Listeners;
 use super::mirror::Mirrors;
+use super::workers::Workers;
 use crate::config::Config;
 use crate::snapshot::{Socket, SocketState};
 use crate::telemetry::{AccessLog, Metrics};
 
 /// The data plane. Dropping it ends it at once; see [`Server::drain`].
 pub struct Server {
-    runtime: Option<Runtime>,
     edge: Arc<Shared>,
     listeners: Listeners,
     draining: Arc<AtomicBool>,
@@ -37,32 +36,29 @@ impl Server {
         metrics: Arc<Metrics>,
         access_log: AccessLog,
     ) -> io::Result<Self> {
-        let threads = threads(&config);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("proxy")
-            .enable_all()
-            .build()?;
-        let _guard = runtime.enter();
         let draining = Arc::new(AtomicBool::new(false));
-        let proxy = Proxy {
-            config: Arc::clone(&config),
-            routes: Arc::clone(&routes),
-            metrics: Arc::clone(&metrics),
-            access_log,
-            mirrors: Arc::new(Mirrors::new()),
-            draining: Arc::clone(&draining),
-        };
-        let engine = ServerConf {
-            threads,
-            upstream_keepalive_pool_size: config.upstream.keepalive_pool_size * threads,
+        let mirrors = Arc::new(Mirrors::new());
+        // the pool is the thread's own
+        let settings = Arc::new(ServerConf {
+            threads: 1,
+            upstream_keepalive_pool_size: config.upstream.keepalive_pool_size,
             ..ServerConf::default()
+        });
+        let engine = || {
+            let proxy = Proxy {
+                config: Arc::clone(&config),
+                routes: Arc::clone(&routes),
+                metrics: Arc::clone(&metrics),
+                access_log: access_log.clone(),
+                mirrors: Arc::clone(&mirrors),
+                draining: Arc::clone(&draining),
+            };
+            http_proxy(&settings, proxy)
         };
-        let proxy = http_proxy(&Arc::new(engine), proxy);
-        let edge = Arc::new(Shared::new(config, metrics, routes, proxy));
-        let listeners = Listeners::new(Arc::clone(&edge), runtime.handle().clone());
-        drop(_guard);
-        Ok(Self { runtime: Some(runtime), edge, listeners, draining })
+        let workers = Arc::new(Workers::start(threads(&config), engine)?);
+        let edge = Arc::new(Shared::new(config, metrics, routes));
+        let listeners = Listeners::new(Arc::clone(&edge), Arc::clone(&workers));
+        Ok(Self { edge, listeners, draining })
     }
 
     /// Makes the open sockets those that are wanted, and says what became of each.
@@ -101,11 +97,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // the threads end with the listeners, which own them
         self.listeners.close_all();
-        if let Some(runtime) = self.runtime.take() {
-            // whatever still runs has had its time; do not block a runtime this is dropped on
-            runtime.shutdown_background();
-        }
     }
 }
 

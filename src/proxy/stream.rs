@@ -118,7 +118,8 @@ impl<T: Transport> EdgeStream<T> {
         poll_fn(|cx| self.poll_fill(cx)).await
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// See [`EdgeStream::fill`].
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut chunk = [MaybeUninit::<u8>::uninit(); CHUNK];
         let mut read = ReadBuf::uninit(&mut chunk);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;

@@ -1,6 +1,7 @@
 //! What the backend sees: path and host as rewritten, headers as edited, who the client is.
 
-use http::{HeaderValue, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
@@ -10,53 +11,61 @@ use super::{Proxy, forwarded, headers, rewrite};
 use crate::table::action::{Backend, Filters};
 
 /// Edits the request of one try. Tries begin anew from the request as received.
+///
+/// The header is edited as a plain map: Pingora's own keeps the case of every name in a second
+/// map, which would make each edit cost twice. Names go out in lower case (RFC 9110 §5.1: their
+/// case means nothing), and the target is the one that was matched, not the one received.
 pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+    let end_stream = request.send_end_stream();
+    let (empty, ()) = http::Request::new(()).into_parts();
+    let mut parts = Parts::from(std::mem::replace(request, RequestHeader::from(empty)));
     let grpc =
-        request.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     if grpc {
         // hop-by-hop, so it was removed; gRPC servers insist on it
-        request.insert_header(header::TE, HeaderValue::from_static("trailers"))?;
+        parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    join_cookies(request)?;
-    edit(proxy, session, request, ctx, ctx.backend())
+    join_cookies(&mut parts.headers)?;
+    edit(proxy, session, &mut parts, ctx, ctx.backend())?;
+    *request = RequestHeader::from(parts);
+    if let Some(end_stream) = end_stream {
+        request.set_send_end_stream(end_stream);
+    }
+    Ok(())
 }
 
 /// HTTP/2 may split cookies into several fields, HTTP/1 knows one (RFC 9113 §8.2.3).
-fn join_cookies(request: &mut RequestHeader) -> Result<()> {
-    let fields = request.headers.get_all(header::COOKIE);
+fn join_cookies(headers: &mut HeaderMap) -> Result<()> {
+    let fields = headers.get_all(header::COOKIE);
     if fields.iter().nth(1).is_none() {
         return Ok(());
     }
     let joined = fields.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
     let joined = HeaderValue::from_bytes(&joined).or_err(ErrorType::InternalError, "cookies as one header")?;
-    request.insert_header(header::COOKIE, joined)
+    headers.insert(header::COOKIE, joined);
+    Ok(())
 }
 
 /// The edits of the rule and, for the original, of its backend.
 pub(super) fn edit(
     proxy: &Proxy,
     session: &Session,
-    request: &mut RequestHeader,
+    request: &mut Parts,
     ctx: &Context,
     backend: Option<&Backend>,
 ) -> Result<()> {
     let Some(rule) = &ctx.rule else { return Err(Error::new_in(ErrorType::InternalError)) };
     let received = session.req_header();
-    forwarded::write(request, received, ctx, context::peer(session), &proxy.config.forwarded)?;
+    forwarded::write(&mut request.headers, received, ctx, context::peer(session), &proxy.config.forwarded);
     let filters = [Some(&rule.action.filters), backend.map(|backend| &backend.filters)];
     for edit in filters.iter().flatten().filter_map(|filters| filters.request_headers.as_deref()) {
-        headers::apply(edit, request)?;
+        headers::edit_request(edit, &mut request.headers);
     }
     target(request, received, ctx, filters)
 }
 
 /// The request target in origin form: the path that was matched, or its replacement.
-fn target(
-    request: &mut RequestHeader,
-    received: &RequestHeader,
-    ctx: &Context,
-    filters: [Option<&Filters>; 2],
-) -> Result<()> {
+fn target(request: &mut Parts, received: &RequestHeader, ctx: &Context, filters: [Option<&Filters>; 2]) -> Result<()> {
     let rewrites = filters.iter().flatten().filter_map(|filters| filters.rewrite.as_deref());
     let (mut hostname, mut modifier) = (None, None);
     for rewrite in rewrites {
@@ -72,17 +81,17 @@ fn target(
             Some(query) => format!("{path}?{query}"),
             None => path.into_owned(),
         };
-        request.set_uri(target.parse().or_err(ErrorType::InternalError, "the new path is no path")?);
+        request.uri = target.parse().or_err(ErrorType::InternalError, "the new path is no path")?;
     }
     if let Some(hostname) = hostname {
-        request.insert_header(header::HOST, hostname.clone())?;
+        request.headers.insert(header::HOST, hostname.clone());
     } else if let Some(authority) = received.uri.authority() {
         let value =
             HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "authority as header")?;
-        request.insert_header(header::HOST, value)?;
+        request.headers.insert(header::HOST, value);
     } else if !received.headers.contains_key(header::HOST) {
         // from HTTP/1.0; HTTP/1.1 requires the field even if there is nothing to say (RFC 9112 §3.2)
-        request.insert_header(header::HOST, HeaderValue::from_static(""))?;
+        request.headers.insert(header::HOST, HeaderValue::from_static(""));
     }
     Ok(())
 }

@@ -145,6 +145,9 @@ impl Reader<'_> {
     }
 
     fn admit(&mut self, kind: Kind, api_version: &str, value: Value, item: Option<u32>) {
+        if let Some((message, remedy)) = kinds::unserved(kind) {
+            self.report(item, None, Violation::new(Level::Warning, "kind", message, remedy.to_owned()));
+        }
         // The slices need the Service as it is written, the admission consumes it.
         let annotated = kind == Kind::Service && value.pointer("/metadata/annotations").is_some();
         let slices = annotated.then(|| endpoints::expand(&value));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use super::hostmap::HostMap;
 use super::matcher::Lookup;
 use super::path::HostTable;
@@ -31,6 +33,8 @@ pub struct Listener {
     pub name: Arc<str>,
     /// Its port as the Gateway says it (for redirects and X-Forwarded-Port).
     pub port: u16,
+    /// The same as a field value.
+    pub port_text: HeaderValue,
     /// What it speaks.
     pub protocol: ListenerProtocol,
     /// Hosts it serves.

@@ -72,6 +72,17 @@ pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
     }
 }
 
+/// What is said about an object that is read and checked but has no effect yet.
+pub(super) fn unserved(kind: Kind) -> Option<(String, &'static str)> {
+    let remedy = match kind {
+        Kind::BackendTlsPolicy => "connections to its backends are NOT encrypted",
+        Kind::ListenerSet => "write its listeners into the Gateway",
+        Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => "HTTPRoute and GRPCRoute are served",
+        _ => return None,
+    };
+    Some((format!("{} is checked but not served yet", kind.as_str()), remedy))
+}
+
 const fn current_version(kind: Kind) -> &'static str {
     match kind {
         Kind::Namespace | Kind::Service | Kind::Secret | Kind::ConfigMap => "v1",
@@ -125,6 +136,8 @@ fn not_served(level: Level, field: &'static str, message: String, remedy: String
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn level(api_version: &str, kind: &str) -> Option<Level> {
@@ -140,6 +153,13 @@ mod tests {
             let api_version = current_version(kind);
             assert_eq!(recognise(api_version, kind.as_str()), Recognised::Served { kind, api_version });
         }
+    }
+
+    #[test]
+    fn what_has_no_effect_yet_says_so() {
+        let unserved = Kind::ALL.into_iter().filter(|kind| unserved(*kind).is_some());
+        let silent = [Kind::TlsRoute, Kind::TcpRoute, Kind::UdpRoute, Kind::ListenerSet, Kind::BackendTlsPolicy];
+        assert_eq!(unserved.collect::<HashSet<_>>(), HashSet::from(silent));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use smallvec::SmallVec;
 
 use super::diff::{changed_hosts, hosts_of};
@@ -46,10 +48,12 @@ impl<'a> Compiler<'a> {
         {
             return Arc::clone(previous);
         }
+        let port = source.sockets.first().map_or(0, |socket| socket.port);
         Arc::new(Listener {
             gateway: source.gateway.clone(),
             name: Arc::clone(&source.name),
-            port: source.sockets.first().map_or(0, |socket| socket.port),
+            port,
+            port_text: HeaderValue::from(port),
             protocol: source.protocol,
             hostname: source.hostname.clone(),
             certificates: source.certificates.clone(),

@@ -1,0 +1,21 @@
+//! What has to hold for the files of this repository.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+#[path = "repository/conf.rs"]
+mod conf;
+#[path = "repository/files.rs"]
+mod files;
+#[path = "repository/modules.rs"]
+mod modules;
+#[path = "repository/sources.rs"]
+mod sources;
+#[path = "repository/texts.rs"]
+mod texts;

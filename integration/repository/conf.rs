@@ -1,0 +1,69 @@
+//! `conf/` works as it is.
+
+use std::path::Path;
+
+use paifang::config::Config;
+use paifang::snapshot::Snapshot;
+use paifang::source::folder::{Loaded, load};
+use paifang::source::{Change, Level};
+use paifang::translate::translate;
+
+use crate::files::{below, read, root};
+
+/// A folder of manifests that must have nothing wrong with it.
+fn load_well(folder: &Path) {
+    let Loaded { changes, findings, .. } = load(folder).unwrap();
+    let findings: Vec<_> = findings.iter().filter(|finding| finding.level != Level::Note).collect();
+    assert!(findings.is_empty(), "{findings:#?}");
+    let mut snapshot = Snapshot::default();
+    for change in changes {
+        let Change::Put(object) = change else { panic!("a first load only adds") };
+        snapshot.put(object);
+    }
+    let translation = translate(&snapshot);
+    assert!(translation.problems.is_empty(), "{:#?}", translation.problems);
+    assert!(translation.ir.listeners.iter().any(|listener| !listener.routes.is_empty()), "nothing is served");
+}
+
+#[test]
+fn every_file_of_conf_is_tried_here() {
+    for path in below("conf") {
+        let known = path.starts_with("conf/quickstart") || path == Path::new("conf/paifang.yaml");
+        assert!(known || path == Path::new("conf/README.md"), "{}: who loads it in a test?", path.display());
+    }
+}
+
+#[test]
+fn the_settings_file_says_the_defaults() {
+    assert_eq!(Config::load(&root().join("conf/paifang.yaml")).unwrap(), Config::default());
+}
+
+#[test]
+fn the_quick_start_loads_and_translates_without_a_word() {
+    load_well(&root().join("conf/quickstart"));
+}
+
+#[test]
+fn manifests_in_documents_load() {
+    for document in crate::texts::documents() {
+        for (number, block) in yaml_blocks(&read(&document)).into_iter().enumerate() {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("block.yaml"), block).unwrap();
+            let Loaded { findings, .. } = load(folder.path()).unwrap();
+            let errors: Vec<_> = findings.iter().filter(|finding| finding.level == Level::Error).collect();
+            assert!(errors.is_empty(), "{}, block {}: {errors:#?}", document.display(), number + 1);
+        }
+    }
+}
+
+/// The YAML blocks of a document that are manifests.
+fn yaml_blocks(text: &str) -> Vec<String> {
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    blocks.filter(|block| block.contains("apiVersion:")).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn manifests_are_found_in_documents() {
+    let text = "a\n```yaml\napiVersion: v1\nkind: A\n```\nb\n```yaml\nthreads: 1\n```\n";
+    assert_eq!(yaml_blocks(text), ["apiVersion: v1\nkind: A"]);
+}
