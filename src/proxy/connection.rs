@@ -82,7 +82,10 @@ async fn serve_tls(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: w
     app.edge.metrics.tls_handshakes.inc(outcome);
     let Some(mut stream) = accepted else { return };
     if stream.is_http2() {
-        speak_http2(&app, stream, stop).await;
+        // the library would wait for the preface for ever
+        if matches!(timeout(app.edge.config.downstream.header_timeout, preface(&mut stream)).await, Ok(true)) {
+            speak_http2(&app, stream, stop).await;
+        }
     } else {
         stream.set_boundary(Boundary::Open);
         speak_http1(&app, stream, stop).await;
@@ -125,20 +128,9 @@ fn describe(session: &rustls::ServerConnection) -> Arc<SslDigest> {
 /// Finds out which HTTP a plain connection speaks, then speaks it.
 async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, mut stop: watch::Receiver<bool>) {
     let limit = app.edge.config.downstream.header_timeout;
-    let preface = timeout(limit, async {
-        loop {
-            let ahead = stream.ahead();
-            if ahead.len() >= PREFACE.len() || !PREFACE.starts_with(ahead) {
-                return ahead.starts_with(PREFACE);
-            }
-            if !matches!(stream.fill().await, Ok(true)) {
-                return false;
-            }
-        }
-    });
     let preface = tokio::select! {
         biased;
-        preface = preface => preface,
+        preface = timeout(limit, preface(&mut stream)) => preface,
         // nothing has been asked yet, so nothing is lost
         _ = stop.wait_for(|stop| *stop) => return,
     };
@@ -150,6 +142,19 @@ async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<
         Ok(false) => speak_http1(app, stream, stop).await,
         // a client that opens a connection and says nothing
         Err(_) => {}
+    }
+}
+
+/// Whether the connection begins with the preface of HTTP/2; reads no further than it has to.
+async fn preface<T: Transport>(stream: &mut EdgeStream<T>) -> bool {
+    loop {
+        let ahead = stream.ahead();
+        if ahead.len() >= PREFACE.len() || !PREFACE.starts_with(ahead) {
+            return ahead.starts_with(PREFACE);
+        }
+        if !matches!(stream.fill().await, Ok(true)) {
+            return false;
+        }
     }
 }
 

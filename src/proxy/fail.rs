@@ -5,6 +5,7 @@ use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorSource, ErrorType};
 
 use super::context::Context;
+use super::head::Refusal;
 use super::respond;
 
 use crate::telemetry::Reason;
@@ -41,6 +42,13 @@ impl Fail {
             500 | 502 | 503 => 14,
             _ => 13,
         }
+    }
+}
+
+impl From<Refusal> for Fail {
+    fn from(refusal: Refusal) -> Self {
+        let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Self::new(status, refusal.reason, refusal.message)
     }
 }
 

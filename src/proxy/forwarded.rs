@@ -127,11 +127,27 @@ pub(super) fn write(
     headers.insert(X_REAL_IP, address(ctx.client));
     // CGI-like backends take it for a setting (httpoxy)
     headers.remove(PROXY);
+    remove_imitations(headers);
     if let Some(id) = ctx.request_id.as_ref().and_then(RequestId::value) {
         headers.insert(X_REQUEST_ID, id);
     }
     // RFC 9110 §7.6.3: a gateway must add itself on the way in
     headers.append(header::VIA, via(received.version));
+}
+
+/// CGI-like backends read `X_Real_IP` as `X-Real-IP`: what only underscores tell apart from a field
+/// written here must not reach them.
+fn remove_imitations(headers: &mut HeaderMap) {
+    const OWN: [HeaderName; 6] =
+        [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, X_REQUEST_ID];
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let imitates = |name: &&HeaderName| {
+        let name = name.as_str().as_bytes();
+        name.contains(&b'_') && OWN.iter().any(|own| own.as_str().bytes().eq(name.iter().map(|byte| plain(*byte))))
+    };
+    while let Some(name) = headers.keys().find(imitates).cloned() {
+        headers.remove(name);
+    }
 }
 
 const fn via(received: Version) -> HeaderValue {

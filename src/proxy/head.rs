@@ -95,12 +95,8 @@ fn check(head: &[u8], limits: &Downstream) -> Result<Body, Refusal> {
     let mut fields = Fields::default();
     let mut count = 0;
     for line in lines {
-        let Some(line) = line.strip_suffix(b"\r") else {
-            if line.is_empty() {
-                break;
-            }
-            return Err(bad("lines must end in CR LF"));
-        };
+        // the empty line ends the loop before the empty rest behind it
+        let line = line.strip_suffix(b"\r").ok_or(bad("lines must end in CR LF"))?;
         if line.is_empty() {
             break;
         }
@@ -128,25 +124,27 @@ fn request_line(line: &[u8], limits: &Downstream) -> Result<Version, Refusal> {
     else {
         return Err(malformed);
     };
+    check_method(method)?;
     let version = match version {
         b"HTTP/1.1" => Version::Http11,
         b"HTTP/1.0" => Version::Http10,
         _ => return Err(malformed),
     };
-    if target.is_empty() || target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+    // origin or absolute form (RFC 9112 §3.2); anything else would be matched as one thing and sent as another
+    let form = target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://");
+    if !form || target.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
         return Err(malformed);
     }
     if target.len() > limits.max_uri_bytes {
         let message = "the request target is too long";
         return Err(Refusal { status: 414, reason: Reason::UriTooLong, message });
     }
-    check_method(method)?;
     Ok(version)
 }
 
 /// Methods are case-sensitive (RFC 9110 §9.1): whatever is not upper case is nothing a backend
 /// implements. `CONNECT` and `TRACE` have no place at a reverse proxy.
-fn check_method(method: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn check_method(method: &[u8]) -> Result<(), Refusal> {
     let refuse = |status, message| Err(Refusal { status, reason: Reason::MethodNotAllowed, message });
     if method == b"CONNECT" || method == b"TRACE" {
         return refuse(405, "the method is not allowed");
@@ -322,6 +320,9 @@ mod tests {
             ("GET /", 400),
             (" GET / HTTP/1.1", 400),
             ("GET\t/ HTTP/1.1", 400),
+            ("GET admin HTTP/1.1", 400),
+            ("OPTIONS * HTTP/1.1", 400),
+            ("GET http://t/ HTTP/1.1", 200),
             ("TRACE / HTTP/1.1", 405),
             ("CONNECT t:443 HTTP/1.1", 405),
             ("get / HTTP/1.1", 501),
@@ -340,6 +341,7 @@ mod tests {
     #[test]
     fn a_bare_line_feed_is_refused_at_once() {
         assert_eq!(status("GET / HTTP/1.1\nHost: t\n\n"), 400);
+        assert_eq!(status("GET / HTTP/1.1\r\nHost: t\r\n\n"), 400);
         assert_eq!(status("\r\n"), 400);
         assert_eq!(status("\n"), 400);
     }

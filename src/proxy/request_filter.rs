@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -10,8 +11,10 @@ use pingora::proxy::Session;
 use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
 use super::forwarded::RequestId;
-use super::{Proxy, authority, cors, forwarded, mirror, path, redirect, respond, response_filter};
+use super::{Proxy, authority, cors, forwarded, head, mirror, path, redirect, respond, response_filter};
+use crate::config::Downstream;
 use crate::table::{Action, Listener, Query};
+use crate::telemetry::Reason;
 
 /// What a request is answered with right here.
 enum Answer {
@@ -27,6 +30,8 @@ impl From<Fail> for Answer {
 
 /// Runs the phase; `true` when the request has been answered.
 pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+    // HTTP/1 has it from its connection, HTTP/2 streams begin without
+    session.as_mut().set_write_timeout(Some(proxy.config.downstream.write_timeout));
     let decision = decide(proxy, session, ctx);
     if decision.is_err() {
         take_rest(session);
@@ -59,7 +64,7 @@ fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::R
     ctx.tls = connection.tls_listener.is_some();
     ctx.client = forwarded::client(request, context::peer(session), &proxy.config.forwarded);
     ctx.request_id = Some(RequestId::of(request, &proxy.config.forwarded));
-    check(request, proxy.config.downstream.max_uri_bytes)?;
+    check(request, &proxy.config.downstream)?;
     find(proxy, session, ctx, &connection)?;
     let (Some(rule), Some(listener)) = (ctx.rule.clone(), ctx.listener.clone()) else {
         return Err(fail::INTERNAL.into());
@@ -72,15 +77,14 @@ fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::R
 }
 
 /// What HTTP/1 requests were checked for before Pingora saw them, HTTP/2 requests are here.
-fn check(request: &pingora::http::RequestHeader, max_uri: usize) -> std::result::Result<(), Fail> {
-    let method = request.method.as_str();
-    if matches!(method, "CONNECT" | "TRACE") {
-        let status = http::StatusCode::METHOD_NOT_ALLOWED;
-        return Err(Fail::new(status, crate::telemetry::Reason::MethodNotAllowed, "the method is not allowed"));
+fn check(request: &pingora::http::RequestHeader, limits: &Downstream) -> std::result::Result<(), Fail> {
+    head::check_method(request.method.as_str().as_bytes())?;
+    if request.uri.path_and_query().is_some_and(|target| target.as_str().len() > limits.max_uri_bytes) {
+        return Err(Fail::new(StatusCode::URI_TOO_LONG, Reason::UriTooLong, "the request target is too long"));
     }
-    if request.uri.path_and_query().is_some_and(|target| target.as_str().len() > max_uri) {
-        let status = http::StatusCode::URI_TOO_LONG;
-        return Err(Fail::new(status, crate::telemetry::Reason::UriTooLong, "the request target is too long"));
+    if request.headers.len() > limits.max_headers {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Fail::new(status, Reason::HeaderTooLarge, "the request has too many header fields"));
     }
     Ok(())
 }

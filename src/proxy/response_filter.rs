@@ -28,10 +28,15 @@ pub(super) fn run(
         error.set_retry(true);
         return Err(error.into_up());
     }
+    if response.status == http::StatusCode::SWITCHING_PROTOCOLS && !session.as_ref().is_upgrade_req() {
+        // nobody asked: bytes in another protocol must not follow (RFC 9110 §15.2.2)
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an upgrade that was not asked for").into_up());
+    }
     ctx.answered = true;
     if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
         // an upgraded connection lives by its own rules; an answer must not outlive its deadline
         check_deadline(ctx)?;
+        headers::remove_hop_by_hop(response)?;
     } else {
         ctx.deadline = None;
         ctx.try_deadline = None;

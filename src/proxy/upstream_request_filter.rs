@@ -1,7 +1,7 @@
 //! What the backend sees: path and host as rewritten, headers as edited, who the client is.
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderValue, header};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
@@ -33,6 +33,18 @@ pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader,
     Ok(())
 }
 
+/// HTTP/2 may split cookies into several fields, HTTP/1 knows one (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) -> Result<()> {
+    let fields = headers.get_all(header::COOKIE);
+    if fields.iter().nth(1).is_none() {
+        return Ok(());
+    }
+    let joined = fields.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    let joined = HeaderValue::from_bytes(&joined).or_err(ErrorType::InternalError, "cookies as one header")?;
+    headers.insert(header::COOKIE, joined);
+    Ok(())
+}
+
 /// The edits of the rule and, for the original, of its backend.
 pub(super) fn edit(
     proxy: &Proxy,
@@ -48,22 +60,8 @@ pub(super) fn edit(
     for edit in filters.iter().flatten().filter_map(|filters| filters.request_headers.as_deref()) {
         headers::edit_request(edit, &mut request.headers);
     }
-    if received.version == Version::HTTP_2 {
-        one_cookie(&mut request.headers)?;
-    }
+    join_cookies(&mut request.headers)?;
     target(request, received, ctx, filters)
-}
-
-/// HTTP/2 may cut a cookie into several fields; elsewhere there is one (RFC 9113 §8.2.3).
-fn one_cookie(headers: &mut HeaderMap) -> Result<()> {
-    let crumbs: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() < 2 {
-        return Ok(());
-    }
-    let whole =
-        HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).or_err(ErrorType::InternalError, "cookie as header")?;
-    headers.insert(header::COOKIE, whole);
-    Ok(())
 }
 
 /// The request target in origin form: the path that was matched, or its replacement.
@@ -74,7 +72,9 @@ fn target(request: &mut Parts, received: &RequestHeader, ctx: &Context, filters:
         hostname = rewrite.hostname.as_ref().or(hostname);
         modifier = rewrite.path.as_ref().or(modifier);
     }
-    if modifier.is_some() || ctx.path.is_some() || received.uri.authority().is_some() {
+    // Pingora keeps an absolute target beside its path
+    let absolute = received.uri.authority().is_some() || !received.raw_path().starts_with(b"/");
+    if modifier.is_some() || ctx.path.is_some() || absolute {
         let path = ctx.path.as_deref().unwrap_or_else(|| received.uri.path());
         let path = modifier.map_or(path.into(), |modifier| rewrite::path(modifier, path, ctx.prefix));
         let target = match received.uri.query() {
@@ -89,6 +89,9 @@ fn target(request: &mut Parts, received: &RequestHeader, ctx: &Context, filters:
         let value =
             HeaderValue::from_str(authority.as_str()).or_err(ErrorType::InternalError, "authority as header")?;
         request.headers.insert(header::HOST, value);
+    } else if !received.headers.contains_key(header::HOST) {
+        // from HTTP/1.0; HTTP/1.1 requires the field even if there is nothing to say (RFC 9112 §3.2)
+        request.headers.insert(header::HOST, HeaderValue::from_static(""));
     }
     Ok(())
 }
