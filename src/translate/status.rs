@@ -20,12 +20,22 @@ pub(crate) const OVERLAPPING_TLS: &str = "OverlappingTLSConfig";
 pub(crate) const PARTIALLY_INVALID: &str = "PartiallyInvalid";
 
 /// A condition that holds.
-pub(crate) fn holds(kind: &'static str, reason: Reason, message: impl Into<Cow<'static, str>>, generation: i64) -> Condition {
+pub(crate) fn holds(
+    kind: &'static str,
+    reason: Reason,
+    message: impl Into<Cow<'static, str>>,
+    generation: i64,
+) -> Condition {
     build(kind, ConditionStatus::True, reason, (message.into(), generation))
 }
 
 /// A condition that does not hold.
-pub(crate) fn fails(kind: &'static str, reason: Reason, message: impl Into<Cow<'static, str>>, generation: i64) -> Condition {
+pub(crate) fn fails(
+    kind: &'static str,
+    reason: Reason,
+    message: impl Into<Cow<'static, str>>,
+    generation: i64,
+) -> Condition {
     build(kind, ConditionStatus::False, reason, (message.into(), generation))
 }
 
