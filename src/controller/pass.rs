@@ -48,7 +48,7 @@ impl Pass {
         snapshot.facts = Arc::clone(&self.facts);
         let mut translation = self.translate(&snapshot);
         self.publish(&snapshot, &mut translation.ir);
-        if self.reconcile() {
+        if self.try_sockets() {
             // the sockets' fate is part of the statuses; what is served does not depend on it
             drop(translation);
             snapshot.facts = Arc::clone(&self.facts);
@@ -93,7 +93,7 @@ impl Pass {
     }
 
     /// Opens and closes sockets; `true` when that changed what is known about them.
-    fn reconcile(&mut self) -> bool {
+    pub(super) fn try_sockets(&mut self) -> bool {
         let wanted: BTreeSet<Socket> = self.ir.listeners.iter().flat_map(|listener| listener.sockets.clone()).collect();
         let sockets = self.server.reconcile(&wanted);
         if sockets == self.facts.sockets {
