@@ -83,7 +83,7 @@ async fn serve_tls(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: w
     let Some(mut stream) = accepted else { return };
     if stream.is_http2() {
         // the library would wait for the preface for ever
-        if matches!(timeout(app.edge.config.downstream.header_timeout, preface(&mut stream)).await, Ok(true)) {
+        if sniff(&app, &mut stream, &mut stopped).await == Some(true) {
             speak_http2(&app, stream, stop).await;
         }
     } else {
@@ -127,21 +127,27 @@ fn describe(session: &rustls::ServerConnection) -> Arc<SslDigest> {
 
 /// Finds out which HTTP a plain connection speaks, then speaks it.
 async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, mut stop: watch::Receiver<bool>) {
-    let limit = app.edge.config.downstream.header_timeout;
-    let preface = tokio::select! {
-        biased;
-        preface = timeout(limit, preface(&mut stream)) => preface,
-        // nothing has been asked yet, so nothing is lost
-        _ = stop.wait_for(|stop| *stop) => return,
-    };
-    match preface {
-        Ok(true) => {
+    match sniff(app, &mut stream, &mut stop).await {
+        Some(true) => {
             stream.set_http2();
             speak_http2(app, stream, stop).await;
         }
-        Ok(false) => speak_http1(app, stream, stop).await,
-        // a client that opens a connection and says nothing
-        Err(_) => {}
+        Some(false) => speak_http1(app, stream, stop).await,
+        None => {}
+    }
+}
+
+/// Whether HTTP/2 begins; `None` when the client says nothing, or the listener ends before it does.
+async fn sniff<T: Transport>(
+    app: &ConnectionApp,
+    stream: &mut EdgeStream<T>,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<bool> {
+    tokio::select! {
+        biased;
+        preface = timeout(app.edge.config.downstream.header_timeout, preface(stream)) => preface.ok(),
+        // nothing has been asked yet, so nothing is lost
+        _ = stop.wait_for(|stop| *stop) => None,
     }
 }
 

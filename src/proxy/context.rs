@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::forwarded::RequestId;
 use super::mirror::MirrorFeed;
+use crate::api::ObjectKey;
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
 use crate::table::backend::InFlight;
@@ -27,8 +28,8 @@ pub(crate) struct Connection(Arc<ProxyDigest>);
 pub(crate) struct ConnectionInfo {
     /// The socket it came in on.
     pub(crate) socket: Socket,
-    /// The listener that the server name chose, on TLS connections.
-    pub(crate) tls_listener: Option<Arc<str>>,
+    /// The Gateway and listener that the server name chose, on TLS connections.
+    pub(crate) tls_listener: Option<(ObjectKey, Arc<str>)>,
 }
 
 impl Connection {
@@ -39,7 +40,7 @@ impl Connection {
 
     /// The context of TLS connections that chose a listener.
     pub(crate) fn tls(socket: Socket, listener: &Listener) -> Option<Self> {
-        Self::new(ConnectionInfo { socket, tls_listener: Some(Arc::clone(&listener.name)) })
+        Self::new(ConnectionInfo { socket, tls_listener: Some((listener.gateway.clone(), Arc::clone(&listener.name))) })
     }
 
     /// Pingora hands the digest of a CONNECT proxy to every hook; its user data is ours to use.
@@ -81,8 +82,8 @@ pub struct Context {
     pub(crate) rule: Option<Arc<Rule>>,
     /// Length of the matched path prefix.
     pub(crate) prefix: Option<usize>,
-    /// Which of the rule's backends was chosen.
-    pub(crate) backend: usize,
+    /// Which of the rule's backends was chosen, if one was.
+    pub(crate) backend: Option<usize>,
     /// The normalised path, where it differs from the one received.
     pub(crate) path: Option<Box<str>>,
     /// The whole request must be answered by then.
@@ -99,6 +100,8 @@ pub struct Context {
     pub(crate) reason: Reason,
     /// `X-Request-ID`.
     pub(crate) request_id: Option<RequestId>,
+    /// The try whose body the mirrors are fed with.
+    pub(crate) mirrored_try: Option<u32>,
     /// Copies of the request body on their way to mirrors.
     pub(crate) mirrors: SmallVec<[MirrorFeed; 1]>,
     /// Set once the response header has been passed on.
@@ -114,7 +117,7 @@ impl Context {
             listener: None,
             rule: None,
             prefix: None,
-            backend: 0,
+            backend: None,
             path: None,
             deadline: None,
             try_deadline: None,
@@ -123,6 +126,7 @@ impl Context {
             in_flight: None,
             reason: Reason::None,
             request_id: None,
+            mirrored_try: None,
             mirrors: SmallVec::new(),
             answered: false,
         }
@@ -130,7 +134,7 @@ impl Context {
 
     /// The backend that was chosen.
     pub(crate) fn backend(&self) -> Option<&Backend> {
-        self.rule.as_ref()?.action.backends.list.get(self.backend)
+        self.rule.as_ref()?.action.backends.list.get(self.backend?)
     }
 
     /// What is left until the earlier of the two deadlines; zero when it has passed.

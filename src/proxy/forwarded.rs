@@ -21,7 +21,6 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
 /// The client's address: the peer, or what trusted proxies say, read from the right up to the first
 /// address that is not trusted.
@@ -106,8 +105,8 @@ pub(super) fn write(
     if trusted {
         headers.append(X_FORWARDED_FOR, address(peer));
     } else {
+        remove_claims(headers);
         headers.insert(X_FORWARDED_FOR, address(peer));
-        headers.remove(FORWARDED);
     }
     let mut keep_or_set = |name: HeaderName, value: Option<HeaderValue>| {
         if trusted && headers.contains_key(&name) {
@@ -133,6 +132,18 @@ pub(super) fn write(
     headers.append(header::VIA, via(received.version));
 }
 
+/// Everything a client may say about itself or about the path it wants to be seen with: frameworks
+/// act on these fields.
+fn remove_claims(headers: &mut HeaderMap) {
+    let is_claim = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "x-original-url" | "x-rewrite-url")
+    };
+    while let Some(name) = headers.keys().find(is_claim).cloned() {
+        headers.remove(name);
+    }
+}
+
 /// CGI-like backends read `X_Real_IP` as `X-Real-IP`: what only underscores tell apart from a field
 /// written here must not reach them. And they take `Proxy` for a setting (httpoxy).
 fn remove_imitations(headers: &mut HeaderMap) {
@@ -142,7 +153,8 @@ fn remove_imitations(headers: &mut HeaderMap) {
     let imitates = |name: &&HeaderName| {
         let name = name.as_str().as_bytes();
         let like = |own: &HeaderName| own.as_str().bytes().eq(name.iter().map(|byte| plain(*byte)));
-        name == b"proxy" || memchr(b'_', name).is_some() && OWN.iter().any(like)
+        let claims = || name.iter().map(|byte| plain(*byte)).take(12).eq(*b"x-forwarded-");
+        name == b"proxy" || memchr(b'_', name).is_some() && (OWN.iter().any(like) || claims())
     };
     while let Some(name) = headers.keys().find(imitates).cloned() {
         headers.remove(name);

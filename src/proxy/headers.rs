@@ -14,12 +14,7 @@ pub(super) fn remove_hop_by_hop(response: &mut ResponseHeader) -> Result<()> {
     if !response.headers.iter().any(|(name, value)| is_hop_by_hop(name, value)) {
         return one_length(response);
     }
-    let nominated: SmallVec<[HeaderName; 4]> = {
-        let fields = response.headers.get_all(header::CONNECTION).iter();
-        let tokens = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-        let told = tokens.filter(|token| !token.eq_ignore_ascii_case(b"close"));
-        told.filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
-    };
+    let nominated = nominated(&response.headers);
     let framing = [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
     for name in nominated.iter().filter(|name| !framing.contains(name)) {
         response.remove_header(name);
@@ -48,6 +43,35 @@ fn one_length(response: &mut ResponseHeader) -> Result<()> {
         response.insert_header(header::CONTENT_LENGTH, length)?;
     }
     Ok(())
+}
+
+/// Removes what a client says about its own connection from a copy of its request; for the original
+/// Pingora does it.
+pub(super) fn remove_connection_fields(headers: &mut HeaderMap) {
+    const OTHERS: [HeaderName; 10] = [
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::PROXY_AUTHORIZATION,
+        header::PROXY_AUTHENTICATE,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        HeaderName::from_static("http2-settings"),
+    ];
+    let framing = [header::HOST, header::CONTENT_LENGTH];
+    for name in nominated(headers).iter().filter(|name| !framing.contains(name)).chain(&OTHERS) {
+        headers.remove(name);
+    }
+}
+
+/// The fields that `Connection` names as belonging to it.
+fn nominated(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
+    let fields = headers.get_all(header::CONNECTION).iter();
+    let tokens = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let told = tokens.filter(|token| !token.eq_ignore_ascii_case(b"close"));
+    told.filter_map(|token| HeaderName::from_bytes(token).ok()).collect()
 }
 
 /// Edits a request: set, then add, then remove. The host stays: a request without one cannot be

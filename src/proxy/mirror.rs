@@ -16,7 +16,7 @@ use pingora::upstreams::peer::HttpPeer;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::context::Context;
-use super::{Proxy, upstream_peer, upstream_request_filter};
+use super::{Proxy, headers, upstream_peer, upstream_request_filter};
 use crate::table::action::Mirror;
 use crate::table::backend::InFlight;
 use crate::telemetry::Metrics;
@@ -71,8 +71,8 @@ impl MirrorFeed {
 
 /// Passes a piece of the request body to every mirror.
 pub(super) fn feed(proxy: &Proxy, ctx: &mut Context, piece: Option<&Bytes>, end: bool) {
-    // a retry replays the body from its beginning; the mirrors have had it
-    if ctx.tries <= 1 {
+    // a later try replays the body from its beginning: only one of them may feed the mirrors
+    if *ctx.mirrored_try.get_or_insert(ctx.tries) == ctx.tries {
         for feed in &mut ctx.mirrors {
             feed.push(piece, end, &proxy.metrics);
         }
@@ -122,9 +122,8 @@ fn begin(proxy: &Proxy, session: &Session, ctx: &Context, mirror: &Mirror, has_b
 /// The header a mirror sees: what the backend sees, but for the backend's own filters.
 fn copy(proxy: &Proxy, session: &Session, ctx: &Context, has_body: bool) -> Result<RequestHeader> {
     let mut parts = session.req_header().as_owned_parts();
-    for name in [header::CONNECTION, header::UPGRADE, header::TE, header::EXPECT, header::TRANSFER_ENCODING] {
-        parts.headers.remove(name);
-    }
+    headers::remove_connection_fields(&mut parts.headers);
+    parts.headers.remove(header::EXPECT);
     parts.version = Version::HTTP_11;
     if has_body && !parts.headers.contains_key(header::CONTENT_LENGTH) {
         parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

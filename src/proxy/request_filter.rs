@@ -118,7 +118,11 @@ fn find(
     let listener = port.listener(host).ok_or(fail::NOT_FOUND)?;
     // a connection made for one listener must not reach another's routes: their certificates,
     // and later their client certificates, differ (RFC 9110 §7.4)
-    if connection.tls_listener.as_ref().is_some_and(|name| *name != listener.name) {
+    if connection
+        .tls_listener
+        .as_ref()
+        .is_some_and(|(gateway, name)| *name != listener.name || *gateway != listener.gateway)
+    {
         return Err(fail::MISDIRECTED);
     }
     let query = Query {
@@ -158,9 +162,9 @@ fn local_answer(
 /// the connection can be kept.
 fn choose_backend(proxy: &Proxy, action: &Action, ctx: &mut Context) -> std::result::Result<(), Answer> {
     let (position, backend) = action.backends.choose().ok_or(fail::NO_BACKEND)?;
+    ctx.backend = Some(position);
     let cell = backend.target.as_ref().map_err(|_| fail::INVALID_BACKEND)?;
     let endpoint = cell.choose(proxy.config.upstream.balance, Some(ctx.client), &[]).ok_or(fail::NO_ENDPOINTS)?;
-    ctx.backend = position;
     ctx.in_flight = Some(endpoint);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Answers that Paifang gives itself: small, in the form the client asked for.
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
@@ -28,7 +28,8 @@ enum Form {
 /// Answers with an error. The rule's filters apply: without its CORS fields a browser would show
 /// the error as another one.
 pub(crate) async fn fail(session: &mut Session, fail: &Fail, ctx: &Context) -> Result<()> {
-    let form = form(session);
+    // a client that shares its connection must see 421 itself to open another one
+    let form = if fail.status == StatusCode::MISDIRECTED_REQUEST { Form::Plain } else { form(session) };
     let (mut head, body) = match form {
         Form::Grpc => (grpc(fail)?, Bytes::new()),
         Form::Problem => rendered(fail.status, "application/problem+json", problem(fail.status, fail.message))?,
@@ -79,13 +80,20 @@ fn form(session: &Session) -> Form {
     let value = |name| session.req_header().headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
     let accept = value(header::ACCEPT);
     let wants = |kind: &[u8]| accept.windows(kind.len()).any(|part| part.eq_ignore_ascii_case(kind));
-    if value(header::CONTENT_TYPE).starts_with(b"application/grpc") {
+    if is_grpc(&session.req_header().headers) {
         Form::Grpc
     } else if wants(b"application/problem+json") || wants(b"application/json") {
         Form::Problem
     } else {
         Form::Plain
     }
+}
+
+/// Whether a message is gRPC's; gRPC-Web is another protocol.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let rest = kind.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 fn rendered(status: StatusCode, kind: &'static str, body: String) -> Result<(ResponseHeader, Bytes)> {

@@ -40,6 +40,7 @@ pub(super) fn run(
     } else {
         ctx.deadline = None;
         ctx.try_deadline = None;
+        session.as_mut().set_read_timeout(None);
     }
     edit(session, response, ctx)?;
     // RFC 9112 §6.1: a client of HTTP/1.0 knows no chunks; its answer ends with the connection

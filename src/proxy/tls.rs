@@ -3,18 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SignatureScheme};
 
 use super::context::Connection;
+use crate::api::ObjectKey;
 use crate::ir::{Certificate, Hostname, ListenerProtocol};
 use crate::snapshot::Socket;
 use crate::table::{Listener, Map, Table};
 
 /// The TLS side of one generation.
 #[derive(Debug, Default)]
-pub(crate) struct TlsListeners(Map<(Socket, Arc<str>), Arc<TlsListener>>);
+pub(crate) struct TlsListeners(Map<Key, Arc<TlsListener>>);
+
+/// Where, whose and which.
+type Key = (Socket, ObjectKey, Arc<str>);
 
 /// What a connection needs once its server name has chosen a listener.
 pub(crate) struct TlsListener {
@@ -38,7 +42,7 @@ impl TlsListeners {
         let https = table.ports.values().filter(|port| port.protocol == ListenerProtocol::Https);
         let mut built = Map::default();
         for (socket, listener) in https.flat_map(|port| port.listeners.iter().map(|listener| (port.socket, listener))) {
-            let key = (socket, Arc::clone(&listener.name));
+            let key = key(socket, listener);
             let kept = previous.0.get(&key).filter(|kept| kept.serves(listener)).cloned();
             if let Some(tls) = kept.or_else(|| TlsListener::build(socket, listener).map(Arc::new)) {
                 built.insert(key, tls);
@@ -49,8 +53,12 @@ impl TlsListeners {
 
     /// The TLS side of a listener.
     pub(crate) fn get(&self, socket: Socket, listener: &Listener) -> Option<&Arc<TlsListener>> {
-        self.0.get(&(socket, Arc::clone(&listener.name)))
+        self.0.get(&key(socket, listener))
     }
+}
+
+fn key(socket: Socket, listener: &Listener) -> Key {
+    (socket, listener.gateway.clone(), Arc::clone(&listener.name))
 }
 
 impl TlsListener {
@@ -87,14 +95,17 @@ impl Certificates {
         (!all.is_empty()).then_some(Self(all))
     }
 
-    fn choose(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
+    fn choose(&self, name: &str, schemes: &[SignatureScheme]) -> Option<&Arc<CertifiedKey>> {
         let rank = |certificate: &Certificate| {
             certificate.names.iter().filter(|pattern| pattern.covers(name)).map(specificity).max()
         };
-        let ranked = self.0.iter().filter_map(|(certificate, key)| Some((rank(certificate)?, key)));
+        // an RSA certificate beside an EC one is for clients that cannot verify the other
+        let usable = |key: &CertifiedKey| key.key.choose_scheme(schemes).is_some();
+        let candidates = || self.0.iter().filter(|(_, key)| usable(key));
+        let ranked = candidates().filter_map(|(certificate, key)| Some((rank(certificate)?, key)));
         // the first of the best: `max_by_key` would take the last
         let best = ranked.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        best.map(|(_, key)| key).or_else(|| self.0.first().map(|(_, key)| key))
+        best.map(|(_, key)| key).or_else(|| candidates().next().map(|(_, key)| key))
     }
 }
 
@@ -107,6 +118,6 @@ fn specificity(pattern: &Hostname) -> (bool, usize) {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.choose(hello.server_name().unwrap_or_default()).cloned()
+        self.choose(hello.server_name().unwrap_or_default(), hello.signature_schemes()).cloned()
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn run(proxy: &Proxy, session: &Session, ctx: &mut Context) -> 
     }
     ctx.tries += 1;
     let rule = ctx.rule.clone().ok_or_else(|| Error::new_in(ErrorType::InternalError))?;
-    let backend = rule.action.backends.list.get(ctx.backend);
+    let backend = ctx.backend.and_then(|position| rule.action.backends.list.get(position));
     let Some(Ok(cell)) = backend.map(|backend| backend.target.as_ref()) else {
         return Error::e_explain(ErrorType::InternalError, "the backend is gone");
     };
