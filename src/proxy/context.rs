@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::forwarded::RequestId;
 use super::mirror::MirrorFeed;
+use super::patience::{self, Patience};
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
 use crate::table::backend::InFlight;
@@ -103,6 +104,8 @@ pub struct Context {
     pub(crate) mirrors: SmallVec<[MirrorFeed; 1]>,
     /// Set once the response header has been passed on.
     pub(crate) answered: bool,
+    /// Watches over the request body, where Pingora does not.
+    pub(crate) patience: Option<Arc<Patience>>,
 }
 
 impl Context {
@@ -125,6 +128,7 @@ impl Context {
             request_id: None,
             mirrors: SmallVec::new(),
             answered: false,
+            patience: patience::current(),
         }
     }
 
