@@ -4,6 +4,7 @@
 
 mod edge;
 mod pass;
+mod tidy;
 
 pub use edge::Edge;
 pub use pass::View;

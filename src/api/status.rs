@@ -1,5 +1,7 @@
 //! What Paifang says in `status`: conditions without times (the writer sets those).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::gateway::listener::{GatewayAddress, RouteGroupKind};
@@ -17,7 +19,7 @@ pub struct Condition {
     /// CamelCase reason, from the Gateway API where it has one.
     pub reason: &'static str,
     /// For people: what is wrong and how it is mended.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// `metadata.generation` of the object that carries the condition.
     pub observed_generation: i64,
 }

@@ -52,7 +52,7 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     let readiness = Readiness::new(metrics.ready.clone());
 
     let store = Arc::new(Store::default());
-    let folder = Arc::new(folder::watch(&arguments.manifests, Arc::clone(&store))?);
+    let folder = Arc::new(first_reading(arguments, &store)?);
     let mut demo = Demo::default();
     let first = store.subscribe().borrow().clone();
     demo.follow(&first, &store).await;
@@ -85,6 +85,14 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
         tracing::warn!("the last lines of the access log could not be written");
     }
     Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Reads the folder for the first time, and watches it from then on. On a thread that ends, because
+/// then the allocator gives back what the reading needed.
+fn first_reading(arguments: &Run, store: &Arc<Store>) -> anyhow::Result<Watching> {
+    let read = || folder::watch(&arguments.manifests, Arc::clone(store));
+    let read = std::thread::scope(|scope| scope.spawn(read).join());
+    Ok(read.map_err(|_| anyhow::anyhow!("reading the folder failed: this is a bug"))??)
 }
 
 /// Not ready first, so that whoever balances in front of us looks elsewhere; then the sockets close.

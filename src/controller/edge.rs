@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::pass::{Pass, View};
+use super::tidy;
 use crate::config::Config;
 use crate::proxy::{Routes, Server};
 use crate::snapshot::Socket;
@@ -107,6 +108,7 @@ async fn control(
     mut stop: oneshot::Receiver<Stop>,
 ) {
     state.mark_changed();
+    let mut untidy = false;
     loop {
         let again = pass.server.any_failed();
         tokio::select! {
@@ -118,7 +120,16 @@ async fn control(
                     Err(_) => return,
                 },
             },
-            () = tokio::time::sleep(BIND_AGAIN), if again => {}
+            () = tokio::time::sleep(tidy::AFTER), if untidy => {
+                tidy::tidy();
+                untidy = false;
+                continue;
+            }
+            () = tokio::time::sleep(BIND_AGAIN), if again => {
+                if !pass.try_sockets() {
+                    continue;
+                }
+            }
             asked = &mut stop => match asked {
                 Ok(done) => return finish(pass, done).await,
                 Err(_) => return,
@@ -127,6 +138,7 @@ async fn control(
         let current = state.borrow_and_update().clone();
         if current.synced {
             view.send_replace(pass.run(&current));
+            untidy = true;
         }
     }
 }

@@ -47,11 +47,13 @@ impl Pass {
         let mut snapshot = state.snapshot.clone();
         snapshot.facts = Arc::clone(&self.facts);
         let mut translation = self.translate(&snapshot);
-        self.publish(&snapshot, &translation.ir);
-        if self.reconcile(&translation.ir) {
+        self.publish(&snapshot, &mut translation.ir);
+        if self.try_sockets() {
             // the sockets' fate is part of the statuses; what is served does not depend on it
+            drop(translation);
             snapshot.facts = Arc::clone(&self.facts);
             translation = self.translate(&snapshot);
+            self.share(&mut translation.ir);
         }
         self.count(&snapshot, &translation);
         View { version: state.version, translation: Arc::new(translation), addresses: self.server.addresses() }
@@ -65,9 +67,9 @@ impl Pass {
     }
 
     /// Endpoints first: a route is never published before its backends have theirs.
-    fn publish(&mut self, snapshot: &Snapshot, ir: &Ir) {
+    fn publish(&mut self, snapshot: &Snapshot, ir: &mut Ir) {
         let current = self.routes.table();
-        if *ir == self.ir && current.generation > 0 {
+        if self.share(ir) && current.generation > 0 {
             resolve(&current, snapshot);
             return;
         }
@@ -80,9 +82,19 @@ impl Pass {
         self.ir = ir.clone();
     }
 
+    /// Two equal IRs need not both be kept: the one that is served stands for both. Says whether they
+    /// are equal.
+    fn share(&self, ir: &mut Ir) -> bool {
+        let equal = *ir == self.ir;
+        if equal {
+            ir.clone_from(&self.ir);
+        }
+        equal
+    }
+
     /// Opens and closes sockets; `true` when that changed what is known about them.
-    fn reconcile(&mut self, ir: &Ir) -> bool {
-        let wanted: BTreeSet<Socket> = ir.listeners.iter().flat_map(|listener| listener.sockets.clone()).collect();
+    pub(super) fn try_sockets(&mut self) -> bool {
+        let wanted: BTreeSet<Socket> = self.ir.listeners.iter().flat_map(|listener| listener.sockets.clone()).collect();
         let sockets = self.server.reconcile(&wanted);
         if sockets == self.facts.sockets {
             return false;

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use ipnet::IpNet;
+use memchr::memchr;
 use pingora::http::RequestHeader;
 
 use super::context::Context;
@@ -21,7 +22,6 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
-const PROXY: HeaderName = HeaderName::from_static("proxy");
 
 /// The client's address: the peer, or what trusted proxies say, read from the right up to the first
 /// address that is not trusted.
@@ -99,6 +99,7 @@ pub(super) fn write(
     peer: Option<SocketAddr>,
     rules: &Forwarded,
 ) {
+    remove_imitations(headers);
     headers.reserve(8);
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
     let trusted = trusts(&rules.trusted_proxies, peer);
@@ -125,9 +126,6 @@ pub(super) fn write(
     keep_or_set(X_FORWARDED_HOST, host);
     keep_or_set(X_FORWARDED_PORT, ctx.listener.as_ref().map(|listener| listener.port_text.clone()));
     headers.insert(X_REAL_IP, address(ctx.client));
-    // CGI-like backends take it for a setting (httpoxy)
-    headers.remove(PROXY);
-    remove_imitations(headers);
     if let Some(id) = ctx.request_id.as_ref().and_then(RequestId::value) {
         headers.insert(X_REQUEST_ID, id);
     }
@@ -136,14 +134,15 @@ pub(super) fn write(
 }
 
 /// CGI-like backends read `X_Real_IP` as `X-Real-IP`: what only underscores tell apart from a field
-/// written here must not reach them.
+/// written here must not reach them. And they take `Proxy` for a setting (httpoxy).
 fn remove_imitations(headers: &mut HeaderMap) {
     const OWN: [HeaderName; 6] =
         [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_REAL_IP, X_REQUEST_ID];
     let plain = |byte: u8| if byte == b'_' { b'-' } else { byte };
     let imitates = |name: &&HeaderName| {
         let name = name.as_str().as_bytes();
-        name.contains(&b'_') && OWN.iter().any(|own| own.as_str().bytes().eq(name.iter().map(|byte| plain(*byte))))
+        let like = |own: &HeaderName| own.as_str().bytes().eq(name.iter().map(|byte| plain(*byte)));
+        name == b"proxy" || memchr(b'_', name).is_some() && OWN.iter().any(like)
     };
     while let Some(name) = headers.keys().find(imitates).cloned() {
         headers.remove(name);

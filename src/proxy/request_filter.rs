@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::StatusCode;
+use http::request::Parts;
 use pingora::Result;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::context::{self, ConnectionInfo, Context};
@@ -32,6 +33,7 @@ impl From<Fail> for Answer {
 pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context) -> Result<bool> {
     // HTTP/1 has it from its connection, HTTP/2 streams begin without
     session.as_mut().set_write_timeout(Some(proxy.config.downstream.write_timeout));
+    forget_case(session.req_header_mut());
     let decision = decide(proxy, session, ctx);
     if decision.is_err() {
         take_rest(session);
@@ -48,6 +50,17 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
         Err(Answer::Header(head)) => respond::answer(session, *head, Bytes::new()).await?,
     }
     Ok(true)
+}
+
+/// Pingora keeps the case of every field name in a second map and copies it for each try. Names go out
+/// in lower case (RFC 9110 §5.1: their case means nothing), so the map can go before the first copy;
+/// and so can the raw target, because what is forwarded is what was matched.
+fn forget_case(request: &mut RequestHeader) {
+    if request.has_case() {
+        let (empty, ()) = http::Request::new(()).into_parts();
+        let parts = Parts::from(std::mem::replace(request, RequestHeader::from(empty)));
+        *request = RequestHeader::from(parts);
+    }
 }
 
 /// A client that is still sending would lose its answer to a reset if the connection was closed at

@@ -12,9 +12,7 @@ use crate::table::action::{Backend, Filters};
 
 /// Edits the request of one try. Tries begin anew from the request as received.
 ///
-/// The header is edited as a plain map: Pingora's own keeps the case of every name in a second
-/// map, which would make each edit cost twice. Names go out in lower case (RFC 9110 §5.1: their
-/// case means nothing), and the target is the one that was matched, not the one received.
+/// The header is edited as a plain map, which costs half of Pingora's own edits.
 pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
     let end_stream = request.send_end_stream();
     let (empty, ()) = http::Request::new(()).into_parts();
@@ -72,8 +70,7 @@ fn target(request: &mut Parts, received: &RequestHeader, ctx: &Context, filters:
         hostname = rewrite.hostname.as_ref().or(hostname);
         modifier = rewrite.path.as_ref().or(modifier);
     }
-    // Pingora keeps an absolute target beside its path
-    let absolute = received.uri.authority().is_some() || !received.raw_path().starts_with(b"/");
+    let absolute = received.uri.authority().is_some();
     if modifier.is_some() || ctx.path.is_some() || absolute {
         let path = ctx.path.as_deref().unwrap_or_else(|| received.uri.path());
         let path = modifier.map_or(path.into(), |modifier| rewrite::path(modifier, path, ctx.prefix));

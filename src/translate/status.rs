@@ -1,5 +1,7 @@
 //! Builders for conditions.
 
+use std::borrow::Cow;
+
 use super::finding::{Concern, Findings, bounded};
 use super::reason::Reason;
 use crate::api::status::{Condition, ConditionStatus};
@@ -18,12 +20,22 @@ pub(crate) const OVERLAPPING_TLS: &str = "OverlappingTLSConfig";
 pub(crate) const PARTIALLY_INVALID: &str = "PartiallyInvalid";
 
 /// A condition that holds.
-pub(crate) fn holds(kind: &'static str, reason: Reason, message: impl Into<String>, generation: i64) -> Condition {
+pub(crate) fn holds(
+    kind: &'static str,
+    reason: Reason,
+    message: impl Into<Cow<'static, str>>,
+    generation: i64,
+) -> Condition {
     build(kind, ConditionStatus::True, reason, (message.into(), generation))
 }
 
 /// A condition that does not hold.
-pub(crate) fn fails(kind: &'static str, reason: Reason, message: impl Into<String>, generation: i64) -> Condition {
+pub(crate) fn fails(
+    kind: &'static str,
+    reason: Reason,
+    message: impl Into<Cow<'static, str>>,
+    generation: i64,
+) -> Condition {
     build(kind, ConditionStatus::False, reason, (message.into(), generation))
 }
 
@@ -39,7 +51,12 @@ fn build(
     kind: &'static str,
     status: ConditionStatus,
     reason: Reason,
-    (message, observed_generation): (String, i64),
+    (message, observed_generation): (Cow<'static, str>, i64),
 ) -> Condition {
-    Condition { kind, status, reason: reason.as_str(), message: bounded(message), observed_generation }
+    // most conditions say one of a few sentences, which nobody needs to own
+    let message = match message {
+        Cow::Owned(message) => Cow::Owned(bounded(message)),
+        fixed @ Cow::Borrowed(_) => fixed,
+    };
+    Condition { kind, status, reason: reason.as_str(), message, observed_generation }
 }

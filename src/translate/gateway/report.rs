@@ -145,7 +145,7 @@ fn listener_status(gateway: &GatewayPlan<'_>, listener: &ListenerPlan<'_>, gener
         status::resolved_refs(&listener.findings, generation),
     ];
     if let Some((reason, message)) = &listener.conflict {
-        conditions.push(status::holds(status::CONFLICTED, *reason, message.as_str(), generation));
+        conditions.push(status::holds(status::CONFLICTED, *reason, message.clone(), generation));
     }
     if listener.overlaps && listener.protocol == Some(ListenerProtocol::Https) {
         let message = "another HTTPS listener of this port covers some of the same hosts: a client may send \

@@ -45,7 +45,7 @@ fn conditions(lowered: &Lowered, judged: &Judged<'_>, generation: i64) -> Vec<Co
     match (&judged.verdict, broken) {
         (Err(refusal), _) => {
             let message = refusal.message.as_str();
-            conditions.push(status::fails(status::ACCEPTED, refusal.reason, message, generation));
+            conditions.push(status::fails(status::ACCEPTED, refusal.reason, message.to_owned(), generation));
         }
         (Ok(_), Some((reason, message))) if lowered.refused => {
             conditions.push(status::fails(status::ACCEPTED, reason, message, generation));
