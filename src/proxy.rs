@@ -17,6 +17,7 @@ mod listener;
 mod logging;
 mod mirror;
 mod path;
+mod patience;
 mod redirect;
 mod request_filter;
 mod respond;
@@ -87,6 +88,9 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
     ) -> Result<()> {
         mirror::feed(self, ctx, body.as_ref(), end);
+        if let Some(patience) = &ctx.patience {
+            patience.received(body, end);
+        }
         Ok(())
     }
 
@@ -113,6 +117,9 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        if let Some(patience) = &ctx.patience {
+            patience.begin(ctx.rule.as_ref());
+        }
         upstream_request_filter::run(self, session, request, ctx)
     }
 
@@ -132,6 +139,9 @@ impl ProxyHttp for Proxy {
         _: bool,
         ctx: &mut Context,
     ) -> Result<Option<Duration>> {
+        if let Some(patience) = &ctx.patience {
+            patience.answered(None);
+        }
         response_filter::check_deadline(ctx).map(|()| None)
     }
 
@@ -148,6 +158,9 @@ impl ProxyHttp for Proxy {
         ctx: &mut Context,
         reused: bool,
     ) -> Box<Error> {
+        if let Some(patience) = &ctx.patience {
+            patience.pause();
+        }
         retry::after_failed_try(session, ctx, error, reused)
     }
 

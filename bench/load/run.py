@@ -143,7 +143,7 @@ class Run:
             for name in self.able(scenario):
                 with self.failure_noted(scenario, name):
                     server, _, ready = self.start(name, SCENARIOS[scenario].table)
-                    time.sleep(0.5)  # what start-up leaves running shall be over when memory is read
+                    time.sleep(5)  # idle: what start-up leaves running and lying about shall be gone when memory is read
                     self.note(scenario, number, name, ready=ready, cpu=cpu_seconds(server.pid), pss=pss_mib(server.pid))
                     server.stop()
 

@@ -1,6 +1,8 @@
 //! HTTP/2 abuse: floods stay bounded, forbidden requests never become HTTP/1 requests, and other
 //! connections do not notice.
 
+use std::time::{Duration, Instant};
+
 use super::backend::keep;
 use super::bed::{Bed, SHORT};
 use super::client::Client;
@@ -8,6 +10,9 @@ use super::http2_frame::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Fate, HEADERS, HELLO, PING, PUSH_PROMISE, RST_STREAM, SETTINGS,
     WINDOW_UPDATE, block, frame, get, request,
 };
+
+/// The deadlines of [`SHORT`], less the clock's grain.
+const LIMIT: Duration = Duration::from_millis(280);
 
 async fn hello(bed: &Bed) -> Client {
     let mut client = bed.connect().await;
@@ -378,5 +383,75 @@ async fn a_client_that_opens_no_window_is_let_go() {
     client.send(bytes).await;
     bed.backend.wait("the backend is let go", |all| all.iter().any(|c| c.closed && !c.requests.is_empty())).await;
     drop(client);
+    bed.finish().await;
+}
+
+const POST: [(&str, &str); 4] = [(":method", "POST"), (":scheme", "http"), (":authority", "t"), (":path", "/a")];
+
+/// How often the edge counted that a client took too long with its body.
+fn given_up(bed: &Bed) -> usize {
+    let text: String = bed.metrics().scrape().collect();
+    let counted = |line: &&str| line.contains("code=\"408\"") && line.contains("reason=\"client_timeout\"");
+    text.lines().filter(counted).filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_let_go() {
+    let bed = Bed::with(SHORT).await;
+    for (count, begun) in [(1, None), (2, Some("half a body")), (3, Some(""))] {
+        let mut client = hello(&bed).await;
+        let started = Instant::now();
+        client.send(frame(HEADERS, END_HEADERS, 1, &block(&POST))).await;
+        if let Some(piece) = begun {
+            client.send(frame(DATA, 0, 1, piece.as_bytes())).await;
+        }
+        let fate = client.fate(1).await;
+        assert!(matches!(fate, Fate::Status(408) | Fate::Reset(_)), "{begun:?}: {fate:?}");
+        assert!(started.elapsed() >= LIMIT, "{begun:?} had its time: {:?}", started.elapsed());
+        bed.eventually("it is counted", |_| given_up(&bed) == count).await;
+        assert_eq!(client.send(request(3, &get(&[]))).await.fate(3).await, Fate::Status(200), "the others live on");
+    }
+    bed.backend
+        .wait("the backend is let go", |all| all.iter().all(|c| c.closed || !c.bytes.starts_with(b"POST")))
+        .await;
+    assert!(bed.reached().iter().all(|seen| seen.line() == "GET /a"), "{:?}", bed.reached());
+    bed.finish().await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_slowly_but_steadily_is_not_cut() {
+    let bed = Bed::with("threads: 1\ndownstream: { bodyTimeout: 900ms }").await;
+    let mut client = hello(&bed).await;
+    client.send(frame(HEADERS, END_HEADERS, 1, &block(&POST))).await;
+    let mut tick = tokio::time::interval(Duration::from_millis(300));
+    for number in 1..=5 {
+        tick.tick().await;
+        client.send(frame(DATA, if number == 5 { END_STREAM } else { 0 }, 1, b"piece")).await;
+    }
+    assert_eq!(client.fate(1).await, Fate::Status(200));
+    assert_eq!(bed.reached().remove(0).body, b"piece".repeat(5));
+    assert_eq!(given_up(&bed), 0);
+    bed.finish().await;
+}
+
+/// Nobody waits for the client when its request is complete.
+#[tokio::test]
+async fn a_slow_backend_is_not_taken_for_a_slow_client() {
+    let bed = Bed::with(SHORT).await;
+    let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+    let held = std::sync::Arc::clone(&gate);
+    bed.backend.answer(move |_| keep("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").after(&held));
+    let mut post = frame(HEADERS, END_HEADERS, 1, &block(&POST));
+    post.extend(frame(DATA, 0, 1, b"a bo"));
+    post.extend(frame(DATA, END_STREAM, 1, b"dy"));
+    for bytes in [request(1, &get(&[])), post] {
+        let mut client = hello(&bed).await;
+        client.send(bytes).await;
+        let early = tokio::time::timeout(LIMIT * 3, client.fate(1)).await;
+        assert!(early.is_err(), "it is waited for: {early:?}");
+        gate.notify_one();
+        assert_eq!(client.fate(1).await, Fate::Status(200));
+    }
+    assert_eq!(given_up(&bed), 0);
     bed.finish().await;
 }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::Proxy;
 use super::context::Connection;
+use super::patience;
 use super::tls::{TlsListener, TlsListeners};
 use crate::api::ObjectKey;
 use crate::config::Config;
@@ -151,10 +152,17 @@ pub(crate) struct Http2App {
 impl HttpServerApp for Http2App {
     async fn process_new_http(
         self: &Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        self.proxy.process_new_http(session, shutdown).await
+        let has_body = !session.is_body_done();
+        let served = self.proxy.process_new_http(session, shutdown);
+        if has_body {
+            let limit = self.edge.config.downstream.body_timeout;
+            patience::serve(limit, &self.edge.metrics, served).await.flatten()
+        } else {
+            served.await
+        }
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {

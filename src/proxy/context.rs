@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::forwarded::RequestId;
 use super::mirror::MirrorFeed;
+use super::patience::{self, Patience};
 use crate::api::ObjectKey;
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
@@ -106,6 +107,8 @@ pub struct Context {
     pub(crate) mirrors: SmallVec<[MirrorFeed; 1]>,
     /// Set once the response header has been passed on.
     pub(crate) answered: bool,
+    /// Watches over the request body, where Pingora does not.
+    pub(crate) patience: Option<Arc<Patience>>,
 }
 
 impl Context {
@@ -129,6 +132,7 @@ impl Context {
             mirrored_try: None,
             mirrors: SmallVec::new(),
             answered: false,
+            patience: patience::current(),
         }
     }
 

@@ -33,6 +33,9 @@ pub(super) fn run(
         return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an upgrade that was not asked for").into_up());
     }
     ctx.answered = true;
+    if let Some(patience) = &ctx.patience {
+        patience.answered(Some(response.status.as_u16()));
+    }
     if response.status != http::StatusCode::SWITCHING_PROTOCOLS {
         // an upgraded connection lives by its own rules; an answer must not outlive its deadline
         check_deadline(ctx)?;
