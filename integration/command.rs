@@ -9,6 +9,8 @@
     reason = "test code"
 )]
 
+#[path = "command/admin.rs"]
+mod admin;
 #[path = "command/check.rs"]
 mod check;
 #[path = "command/child.rs"]

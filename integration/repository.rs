@@ -13,6 +13,8 @@
 mod conf;
 #[path = "repository/files.rs"]
 mod files;
+#[path = "repository/labels.rs"]
+mod labels;
 #[path = "repository/modules.rs"]
 mod modules;
 #[path = "repository/sources.rs"]

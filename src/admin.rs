@@ -32,8 +32,8 @@ pub struct Page {
     pub path: &'static str,
     /// What it shows, in a few words.
     pub title: &'static str,
-    /// Makes it.
-    pub render: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Makes it; `None` while there is nothing to show yet.
+    pub render: Box<dyn Fn() -> Option<serde_json::Value> + Send + Sync>,
 }
 
 /// Why the admin server could not be bound.

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod echo;
+mod report;
 mod run;
 mod statuses;
 

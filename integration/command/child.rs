@@ -57,6 +57,11 @@ impl Process {
         }
     }
 
+    /// How many of the lines that were read hold all the words.
+    pub fn lines_with(&self, words: &[&str]) -> usize {
+        self.said.iter().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("sh").args(["-c", "kill -s $0 $1", name, &pid]).status().unwrap().success());

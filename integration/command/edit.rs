@@ -126,7 +126,8 @@ fn publish(root: &Path, version: &str, app: &str) {
     let data = root.join(version);
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("gateway.yaml"), GATEWAY).unwrap();
-    let redirect = "filters: [{ type: RequestRedirect, requestRedirect: { hostname: NAME } }]".replace("NAME", app);
+    let redirect =
+        "name: NAME, filters: [{ type: RequestRedirect, requestRedirect: { hostname: NAME } }]".replace("NAME", app);
     let route = route("").replace("backendRefs: [{ name: app, port: 80 }]", &redirect);
     std::fs::write(data.join("route.yaml"), route).unwrap();
     symlink(version, root.join("..new")).unwrap();

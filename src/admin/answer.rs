@@ -70,13 +70,14 @@ fn ready(state: State) -> Response<Pieces> {
 async fn page(admin: Arc<Admin>, path: String) -> Response<Pieces> {
     let render = move || {
         let page = admin.pages.iter().find(|page| page.path == path)?;
-        serde_json::to_vec_pretty(&(page.render)()).ok()
+        Some((page.render)().and_then(|value| serde_json::to_vec_pretty(&value).ok()))
     };
     match tokio::task::spawn_blocking(render).await {
-        Ok(Some(mut json)) => {
+        Ok(Some(Some(mut json))) => {
             json.push(b'\n');
             respond(StatusCode::OK, JSON, Pieces::Whole(Some(json.into())))
         }
+        Ok(Some(None)) => text(StatusCode::SERVICE_UNAVAILABLE, "nothing to show yet; /readyz says why\n".to_owned()),
         Ok(None) => text(StatusCode::NOT_FOUND, "no such page; / lists them all\n".to_owned()),
         Err(error) => {
             tracing::error!(%error, "a page of the admin server could not be made");

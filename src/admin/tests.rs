@@ -20,10 +20,11 @@ fn start() -> Running {
     let dump = Page {
         path: "/config_dump",
         title: "what is served",
-        render: Box::new(|| serde_json::json!({ "generation": 3 })),
+        render: Box::new(|| Some(serde_json::json!({ "generation": 3 }))),
     };
     let broken = Page { path: "/broken", title: "panics", render: Box::new(|| panic!("a bug")) };
-    let admin = Admin { metrics, readiness: readiness.clone(), pages: vec![dump, broken] };
+    let empty = Page { path: "/empty", title: "not yet", render: Box::new(|| None) };
+    let admin = Admin { metrics, readiness: readiness.clone(), pages: vec![dump, broken, empty] };
     let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
@@ -81,6 +82,7 @@ async fn pages_are_json_and_listed_and_a_broken_one_breaks_nothing() {
     assert_eq!((status, &*body), (200, "{\n  \"generation\": 3\n}\n"));
     assert!(admin.get("/").await.1.contains("/config_dump   what is served\n"));
     assert_eq!(admin.get("/broken").await.0, 500);
+    assert_eq!(admin.get("/empty").await, (503, "nothing to show yet; /readyz says why\n".to_owned()));
     assert_eq!(admin.get("/livez").await.0, 200);
 }
 

@@ -14,7 +14,8 @@ use crate::translate::{Problem, Translation, translate};
 pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     let loaded = folder::load(&arguments.folder)?;
     let translation = translate(&snapshot(&loaded.changes));
-    let located: Vec<_> = translation.problems.iter().map(|problem| (problem, locate(&loaded, problem))).collect();
+    let fields: Vec<_> = translation.problems.iter().map(|problem| (&problem.object, &*problem.field)).collect();
+    let located: Vec<_> = translation.problems.iter().zip(loaded.folder.locate_all(&fields)).collect();
     let text = match arguments.output {
         Output::Text => text(&loaded, &translation, &located)?,
         Output::Json => json(&loaded, &translation, &located)?,
@@ -37,10 +38,6 @@ fn snapshot(changes: &[Change]) -> Snapshot {
         }
     }
     snapshot
-}
-
-fn locate(loaded: &Loaded, problem: &Problem) -> Option<Location> {
-    loaded.folder.locate(&problem.object, &problem.field)
 }
 
 fn text(

@@ -1,20 +1,23 @@
 //! `paifang run`: a folder of manifests, served.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use super::Run;
 use super::demo::Demo;
-use super::{Run, statuses};
+use super::report::Reporter;
 use crate::admin::{self, Admin, Page, Readiness, State as Life};
 use crate::config::Config;
 use crate::controller::{Edge, View};
+use crate::proxy::Routes;
+use crate::source::Store;
 use crate::source::folder::{self, Watching};
-use crate::source::{Finding, Store};
 use crate::telemetry::{AccessLog, Metrics, trace};
 
 /// How long the last lines of the access log may take to be written.
@@ -50,20 +53,30 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     let admin_socket = admin::bind(config.admin)?;
     tracing::info!(address = %admin_socket.local_addr()?, "admin server listening");
     let readiness = Readiness::new(metrics.ready.clone());
+    let (stop, stopped) = watch::channel(false);
+    let served = Arc::new(OnceLock::new());
+    let pages = vec![dump(Arc::clone(&served))];
+    let admin = Arc::new(Admin { metrics: Arc::clone(&metrics), readiness: readiness.clone(), pages });
+    let admin = tokio::spawn(admin::serve(admin_socket, admin, stopped));
 
     let store = Arc::new(Store::default());
-    let folder = Arc::new(first_reading(arguments, &store)?);
+    let folder = tokio::select! {
+        folder = first_reading(arguments.manifests.clone(), Arc::clone(&store)) => folder?,
+        () = signals.next() => {
+            tracing::info!("asked to stop before anything was served");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    readiness.set(Life::NotPublished);
     let mut demo = Demo::default();
     let first = store.subscribe().borrow().clone();
     demo.follow(&first, &store).await;
 
     let delay = config.drain.delay;
     let edge = Edge::start(config, &store, access_log.clone(), Arc::clone(&metrics))?;
-    let (stop, stopped) = watch::channel(false);
-    let pages = vec![dump(&edge)];
-    let admin = Arc::new(Admin { metrics: Arc::clone(&metrics), readiness: readiness.clone(), pages });
-    let admin = tokio::spawn(admin::serve(admin_socket, admin, stopped));
-    let reporter = tokio::spawn(report(edge.view(), Arc::clone(&folder), readiness.clone(), metrics));
+    // it is set here and nowhere else
+    let _ = served.set((edge.view(), Arc::clone(edge.routes())));
+    let reporter = tokio::spawn(Reporter::new(folder, metrics).follow(edge.view(), readiness.clone()));
     let follower = tokio::spawn(follow(demo, store));
 
     signals.next().await;
@@ -88,11 +101,14 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads the folder for the first time, and watches it from then on. On a thread that ends, because
-/// then the allocator gives back what the reading needed.
-fn first_reading(arguments: &Run, store: &Arc<Store>) -> anyhow::Result<Watching> {
-    let read = || folder::watch(&arguments.manifests, Arc::clone(store));
-    let read = std::thread::scope(|scope| scope.spawn(read).join());
-    Ok(read.map_err(|_| anyhow::anyhow!("reading the folder failed: this is a bug"))??)
+/// then the allocator gives back what the reading needed; the admin server answers meanwhile.
+async fn first_reading(manifests: PathBuf, store: Arc<Store>) -> anyhow::Result<Watching> {
+    let (done, read) = oneshot::channel();
+    std::thread::Builder::new().name("first reading".to_owned()).spawn(move || {
+        // who waited for it may be gone: the process ends
+        let _ = done.send(folder::watch(&manifests, store));
+    })?;
+    Ok(read.await.map_err(|_| anyhow::anyhow!("reading the folder failed: this is a bug"))??)
 }
 
 /// Not ready first, so that whoever balances in front of us looks elsewhere; then the sockets close.
@@ -125,20 +141,22 @@ impl Signals {
     }
 }
 
-/// `/config_dump`: what is served and said.
-fn dump(edge: &Edge) -> Page {
-    let (view, routes) = (edge.view(), Arc::clone(edge.routes()));
+/// What `/config_dump` shows, once there is something.
+type Served = OnceLock<(watch::Receiver<View>, Arc<Routes>)>;
+
+/// `/config_dump`: what is served and said. The table stands for the IR it is made from, because the
+/// IR holds what routes write into headers, credentials among them.
+fn dump(served: Arc<Served>) -> Page {
     let render = move || {
-        let translation = Arc::clone(&view.borrow().translation);
+        let (view, routes) = served.get()?;
+        let View { version: 1.., translation, .. } = view.borrow().clone() else { return None };
         let statuses: serde_json::Map<_, _> = translation
             .statuses
             .iter()
             .filter_map(|(object, status)| Some((object.to_string(), serde_json::to_value(status).ok()?)))
             .collect();
         let table = routes.table().dump();
-        serde_json::json!({
-            "ir": translation.ir, "statuses": statuses, "problems": translation.problems, "table": table,
-        })
+        Some(serde_json::json!({ "statuses": statuses, "problems": translation.problems, "table": table }))
     };
     Page { path: "/config_dump", title: "what is served, and the status of every object", render: Box::new(render) }
 }
@@ -149,56 +167,5 @@ async fn follow(mut demo: Demo, store: Arc<Store>) {
     while state.changed().await.is_ok() {
         let current = state.borrow_and_update().clone();
         demo.follow(&current, &store).await;
-    }
-}
-
-/// Says on the log what a cluster would show in statuses: each problem once, when it appears.
-async fn report(mut view: watch::Receiver<View>, folder: Arc<Watching>, readiness: Readiness, metrics: Arc<Metrics>) {
-    let mut findings = folder.findings();
-    let (mut said, mut told) = (Vec::new(), Vec::new());
-    loop {
-        tell(&findings.borrow_and_update(), &mut told, &metrics);
-        let current = view.borrow_and_update().clone();
-        if current.version > 0 {
-            readiness.set(Life::Ready);
-            say(&current, &folder, &mut said);
-        }
-        let changed = tokio::select! {
-            changed = view.changed() => changed,
-            changed = findings.changed() => changed,
-        };
-        if changed.is_err() {
-            return;
-        }
-    }
-}
-
-fn tell(findings: &[Finding], told: &mut Vec<Finding>, metrics: &Metrics) {
-    use crate::source::Level;
-    use crate::telemetry::label::Level as Label;
-    for finding in findings.iter().filter(|finding| !told.contains(finding)) {
-        match finding.level {
-            Level::Error => tracing::error!("{finding}"),
-            Level::Warning => tracing::warn!("{finding}"),
-            Level::Note => tracing::info!("{finding}"),
-        }
-    }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    metrics.findings.set(Label::Error, count(Level::Error));
-    metrics.findings.set(Label::Warning, count(Level::Warning));
-    if count(Level::Error) == 0 && told.iter().any(|finding| finding.level == Level::Error) {
-        tracing::info!("the manifests have no errors any more");
-    }
-    *told = findings.to_vec();
-}
-
-fn say(view: &View, folder: &Watching, said: &mut Vec<crate::translate::Problem>) {
-    for problem in view.translation.problems.iter().filter(|problem| !said.contains(problem)) {
-        let location = folder.locate(&problem.object, &problem.field);
-        tracing::warn!("{}", statuses::problem(problem, location.as_ref()));
-    }
-    if *said != view.translation.problems {
-        tracing::info!(problems = view.translation.problems.len(), "problems in what is served");
-        said.clone_from(&view.translation.problems);
     }
 }

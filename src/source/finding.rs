@@ -30,7 +30,7 @@ impl fmt::Display for Level {
 }
 
 /// One thing a reader of the folder should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     /// How much it matters.
     pub level: Level,

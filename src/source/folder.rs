@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::finding::{Finding, Level};
-use super::manifest::{self, Entry, Format, Manifest};
+use super::manifest::{self, Entry, Format, Manifest, Origin};
 use super::{Change, Location};
 use crate::api::ObjectRef;
 use resolve::Resolved;
@@ -106,6 +106,13 @@ struct File {
     emptied: Option<Instant>,
 }
 
+/// A field that is looked for, and for which of the questions.
+struct Wanted<'a> {
+    index: usize,
+    origin: Origin,
+    field: &'a str,
+}
+
 impl Folder {
     /// A folder that can be read and has manifest files; nothing is read from them yet.
     ///
@@ -150,9 +157,32 @@ impl Folder {
     /// field itself is not. Reads the file again: for messages, not for hot paths.
     #[must_use]
     pub fn locate(&self, object: &ObjectRef, field: &str) -> Option<Location> {
-        let (file, origin) = self.resolved.place(object)?;
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        Some(manifest::locate(file, &text, Format::of(file)?, origin, field))
+        self.locate_all(&[(object, field)]).pop().flatten()
+    }
+
+    /// [`Folder::locate`] for many fields, in their order. Reads every file once.
+    #[must_use]
+    pub fn locate_all(&self, fields: &[(&ObjectRef, &str)]) -> Vec<Option<Location>> {
+        let mut files: BTreeMap<&Path, Vec<Wanted<'_>>> = BTreeMap::new();
+        for (index, (object, field)) in fields.iter().enumerate() {
+            if let Some((file, origin)) = self.resolved.place(object) {
+                files.entry(file).or_default().push(Wanted { index, origin, field });
+            }
+        }
+        let mut found = vec![None; fields.len()];
+        for (file, mut wanted) in files {
+            let Some(format) = Format::of(file) else { continue };
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            wanted.sort_by_key(|wanted| wanted.origin.document);
+            let fields = wanted.iter().map(|wanted| (wanted.origin, wanted.field));
+            let locations = manifest::locate((file, &text, format), fields);
+            for (Wanted { index, .. }, location) in wanted.into_iter().zip(locations) {
+                if let Some(slot) = found.get_mut(index) {
+                    *slot = Some(location);
+                }
+            }
+        }
+        found
     }
 
     /// Adds a message about the folder itself to its findings.

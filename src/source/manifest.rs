@@ -49,7 +49,7 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
     /// Which document of the file, from 0.
-    document: u32,
+    pub(super) document: u32,
     /// Which item of a list.
     item: Option<u32>,
     /// The line it starts on, or its list does.
@@ -77,15 +77,28 @@ pub(super) fn read(file: &Arc<Path>, text: &str, format: Format) -> Manifest {
     manifest
 }
 
-/// Finds a field of an object again; the nearest parent when the field is not written.
-pub(super) fn locate(file: &Path, text: &str, format: Format, origin: Origin, field: &str) -> Location {
+/// Finds fields of a file's objects again, each or the nearest parent that is written. Reads every
+/// document once when the fields come in the order of the documents.
+pub(super) fn locate<'a>(
+    (file, text, format): (&Path, &str, Format),
+    fields: impl Iterator<Item = (Origin, &'a str)>,
+) -> Vec<Location> {
     let documents = split::documents(text, format);
-    let found = usize::try_from(origin.document).ok().and_then(|index| documents.get(index)).and_then(|document| {
-        let marks = position::marks(document.text);
-        Some(below(*document, marks.find(&path_in_document(origin.item, field))?))
+    let mut read: Option<(u32, Marks)> = None;
+    let places = fields.map(|(origin, field)| {
+        let document = usize::try_from(origin.document).ok().and_then(|index| documents.get(index));
+        let found = document.and_then(|document| {
+            let marks = match read.take() {
+                Some((index, marks)) if index == origin.document => marks,
+                _ => position::marks(document.text),
+            };
+            let (_, marks) = read.insert((origin.document, marks));
+            Some(below(*document, marks.find(&path_in_document(origin.item, field))?))
+        });
+        let position = found.unwrap_or(Position { line: origin.line as usize, column: 1 });
+        Location { file: file.to_owned(), line: position.line, column: position.column }
     });
-    let position = found.unwrap_or(Position { line: origin.line as usize, column: 1 });
-    Location { file: file.to_owned(), line: position.line, column: position.column }
+    places.collect()
 }
 
 /// Something to report, before its place is known.

@@ -102,8 +102,6 @@ labels! {
     pub enum ListenerState("state") {
         /// Bound and accepting.
         Bound = "bound",
-        /// Accepting no more, requests in flight finish.
-        Draining = "draining",
         /// Could not be bound.
         Failed = "failed",
     }

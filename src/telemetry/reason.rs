@@ -19,8 +19,6 @@ labels! {
         HeaderTooLarge = "header_too_large",
         /// A method that a proxy must not forward (CONNECT, TRACE).
         MethodNotAllowed = "method_not_allowed",
-        /// The request body is larger than the limit.
-        BodyTooLarge = "body_too_large",
         /// The rule has no backend, or all its weights are 0.
         NoBackend = "no_backend",
         /// The backend reference is broken: not found, not permitted, of an unknown kind.
@@ -43,8 +41,6 @@ labels! {
         ClientAbort = "client_abort",
         /// The client sent or took nothing for too long.
         ClientTimeout = "client_timeout",
-        /// The process is about to end.
-        Draining = "draining",
         /// A fault of ours.
         Internal = "internal",
     }
@@ -66,7 +62,6 @@ impl Reason {
             Self::RouteNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::ClientTimeout => 408,
-            Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             Self::Misdirected => 421,
             Self::HeaderTooLarge => 431,
@@ -74,7 +69,7 @@ impl Reason {
             Self::ClientAbort => 499,
             Self::NoBackend | Self::InvalidBackend | Self::Internal => 500,
             Self::UpstreamTls | Self::UpstreamReset | Self::UpstreamProtocol => 502,
-            Self::NoEndpoints | Self::UpstreamConnect | Self::Draining => 503,
+            Self::NoEndpoints | Self::UpstreamConnect => 503,
             Self::UpstreamTimeout | Self::RequestTimeout => 504,
         }
     }

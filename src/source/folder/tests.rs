@@ -314,6 +314,11 @@ fn fields_are_located_in_the_file_as_it_is() {
     assert_eq!(locate("two", "spec.ports[0].port"), Some((18, 7)));
     assert_eq!(locate("two", ""), Some((15, 3)));
     assert_eq!(locate("three", "spec"), None);
+    // many at once, in any order, are answered in theirs
+    let names = ["two", "one", "three", "two"].map(|name| ObjectRef::new(Kind::Service, ObjectKey::new("shop", name)));
+    let fields: Vec<_> = names.iter().zip(["", "spec.ports[0].port", "spec", "spec.ports[0].port"]).collect();
+    let lines: Vec<_> = bench.folder.locate_all(&fields).into_iter().map(|place| place.map(|it| it.line)).collect();
+    assert_eq!(lines, [Some(15), Some(10), None, Some(18)]);
 }
 
 #[test]

@@ -48,6 +48,12 @@ impl Watching {
     pub fn locate(&self, object: &ObjectRef, field: &str) -> Option<Location> {
         self.folder.lock().locate(object, field)
     }
+
+    /// Where many fields are written; see [`Folder::locate_all`].
+    #[must_use]
+    pub fn locate_all(&self, fields: &[(&ObjectRef, &str)]) -> Vec<Option<Location>> {
+        self.folder.lock().locate_all(fields)
+    }
 }
 
 impl Drop for Watching {

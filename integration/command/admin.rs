@@ -1,0 +1,79 @@
+//! The admin server, whatever the folder is like.
+
+use std::fmt::Write as _;
+
+use crate::child::{Gateway, call};
+use crate::manifests::{GATEWAY, folder, route};
+use crate::place;
+
+#[test]
+fn the_dump_shows_no_credential() {
+    let edit = "requestHeaderModifier: { set: [{ name: Authorization, value: Bearer hunter2 }], \
+                add: [{ name: x-api-key, value: hunter3 }] }";
+    let filters = format!("filters: [{{ type: RequestHeaderModifier, {edit} }}], ");
+    let names = ["authorization", "cookie"].map(|name| format!("{{ name: {name}, value: hunter4 }}"));
+    let matches = format!("matches: [{{ headers: [{}] }}], backendRefs", names.join(", "));
+    let route = route("paifang.dev/echo: \"1\"").replace("backendRefs", &(filters + &matches));
+    let folder = folder(&[("gateway.yaml", GATEWAY), ("route.yaml", &route)]);
+    let gateway = Gateway::run(folder.path(), None);
+    let dump = gateway.admin("/config_dump").body;
+    assert!(dump.contains("requestHeaders") && dump.contains("header authorization"), "{dump}");
+    assert!(!dump.contains("hunter"), "{dump}");
+}
+
+/// Routes to Services that are not there, all in one file.
+fn broken(count: usize) -> String {
+    let (_, route) = route("a: b").split_once("---").map(|(_, route)| ((), route.to_owned())).unwrap();
+    let mut text = String::new();
+    for n in 0..count {
+        write!(text, "---{}", route.replace("name: app, namespace", &format!("name: app-{n}, namespace"))).unwrap();
+    }
+    text
+}
+
+#[test]
+fn thousands_of_problems_are_counted_and_not_all_said() {
+    let folder = folder(&[("gateway.yaml", GATEWAY), ("broken.yaml", &broken(2000))]);
+    let mut gateway = Gateway::run(folder.path(), None);
+    gateway.process.wait_for_line(&["and 1900 more: see /config_dump"]);
+    gateway.process.signal("TERM");
+    assert_eq!(gateway.process.end(), Some(0));
+    assert_eq!(gateway.process.lines_with(&["error: HTTPRoute team/app-"]), 100);
+}
+
+#[test]
+fn each_of_many_problems_in_one_file_has_its_own_line() {
+    let folder = folder(&[("gateway.yaml", GATEWAY), ("broken.yaml", &broken(300))]);
+    let (code, text, _) = call(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    for n in 0..300 {
+        let place = format!("broken.yaml:{}:", 7 + 7 * n);
+        let line = text.lines().find(|line| line.contains(&format!("HTTPRoute team/app-{n}: "))).expect(&text);
+        assert!(line.contains(&place), "{place} is not in: {line}");
+    }
+}
+
+/// So much that even the fastest machine is not through when the first questions come.
+fn large() -> String {
+    let mut text = String::new();
+    for n in 0..100_000 {
+        let object = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: c-N, namespace: team }\ndata: { a: b }\n";
+        text.push_str(&object.replace("c-N", &format!("c-{n}")));
+    }
+    text
+}
+
+#[test]
+fn the_admin_server_answers_while_the_folder_is_read() {
+    let large = large();
+    let folder = folder(&[("a.yaml", &large), ("b.yaml", &large), ("c.yaml", &large), ("d.yaml", &large)]);
+    let mut gateway = Gateway::start(place::address(), folder.path(), None);
+    gateway.process.wait_for_line(&["admin server listening"]);
+    assert_eq!(gateway.admin("/livez").status, 200);
+    let ready = gateway.admin("/readyz");
+    assert_eq!(ready.status, 503);
+    assert!(ready.body.contains("not been read completely"), "{}", ready.body);
+    assert_eq!(gateway.admin("/config_dump").status, 503);
+    gateway.process.signal("TERM");
+    assert_eq!(gateway.process.end(), Some(0), "nothing was served, so nothing is given up");
+}
