@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::backend::{Count, named, serve};
 use crate::body::Streamed;
-use crate::client::{get, http1, send1};
+use crate::client::{fetch, get, http1, send1};
 use crate::within;
 use crate::world::{World, plain, route, route_to, service, service_with, to};
 
@@ -127,4 +127,22 @@ async fn an_endpoint_that_is_removed_gets_nothing_new_and_finishes_what_it_has()
     assert_eq!((head.status.as_u16(), &*body), (200, &b"old"[..]), "what was under way is finished");
     world.put([route("route", json!([{ "backendRefs": [to("nowhere")] }]))]).await;
     assert_eq!(send1(&mut http1(address).await, get("/")).await.0.status, 500, "a backend that does not exist");
+}
+
+#[tokio::test]
+async fn the_share_of_an_invalid_backend_is_answered_without_anothers_filters() {
+    let mut valid = to("valid");
+    let set = json!({ "set": [{ "name": "x-backend", "value": "valid" }] });
+    valid["filters"] = json!([{ "type": "ResponseHeaderModifier", "responseHeaderModifier": set }]);
+    let rules = json!([{ "backendRefs": [valid, to("nowhere")] }]);
+    let objects = [service("valid", &[named("valid").await]), route("route", rules)];
+    let world = World::start(plain().into_iter().chain(objects)).await;
+    let mut statuses = BTreeMap::<u16, usize>::new();
+    for _ in 0..20 {
+        let (head, _) = fetch(world.address("http"), get("/")).await;
+        let status = head.status.as_u16();
+        assert_eq!(head.headers.contains_key("x-backend"), status == 200, "{head:?}");
+        *statuses.entry(status).or_default() += 1;
+    }
+    assert_eq!(statuses, BTreeMap::from([(200, 10), (500, 10)]), "each has its share");
 }

@@ -106,3 +106,25 @@ async fn tls_and_http_2_are_named_as_what_they_are() {
     let again: Value = serde_json::from_slice(&send2(&mut sender, get("/")).await.1).unwrap();
     assert_ne!(seen["headers"]["x-request-id"], again["headers"]["x-request-id"], "every request has its own identity");
 }
+
+const CLAIMS: [(&str, &str); 4] = [
+    ("x-forwarded-prefix", "/admin"),
+    ("x-forwarded-scheme", "https"),
+    ("x-original-url", "/admin"),
+    ("x_forwarded_prefix", "/admin"),
+];
+
+#[tokio::test]
+async fn what_frameworks_act_on_comes_from_trusted_proxies_only() {
+    let stranger = setting(Forwarded::default()).await;
+    let headers = seen(&stranger, &CLAIMS).await;
+    for (name, _) in CLAIMS {
+        assert!(headers[name].is_null(), "{name} of a stranger: {headers}");
+    }
+    let trusted = Forwarded { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Forwarded::default() };
+    let headers = seen(&setting(trusted).await, &CLAIMS).await;
+    for (name, value) in &CLAIMS[..3] {
+        assert_eq!(headers[name], json!([value]), "{name} of a trusted proxy");
+    }
+    assert!(headers["x_forwarded_prefix"].is_null(), "no proxy writes it, a backend may take it for the other");
+}

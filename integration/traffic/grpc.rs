@@ -124,3 +124,17 @@ async fn our_own_errors_are_trailers_only_answers() {
         assert!(head.headers.contains_key("grpc-message") && body.is_empty(), "{why}, said in the head");
     }
 }
+
+#[tokio::test]
+async fn an_error_for_grpc_web_is_one_of_plain_http() {
+    let world = world(service().await).await;
+    let mut sender = connect(&world).await;
+    for kind in ["application/grpc-web", "application/grpc-web+proto", "application/grpc-web-text"] {
+        let mut call = call("/nobody/Knows", Streamed::full(message("x")));
+        call.headers_mut().insert("content-type", kind.parse().unwrap());
+        let (head, body) = whole(within("the head", sender.send_request(call)).await.unwrap()).await;
+        assert_eq!(head.status, 404, "{kind}");
+        assert_eq!(head.headers["content-type"], "text/plain; charset=utf-8", "{kind}");
+        assert!(!head.headers.contains_key("grpc-status") && !body.is_empty(), "{kind}: {head:?}");
+    }
+}

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::backend::{named, refusing, silent};
 use crate::body::Streamed;
 use crate::client::{fetch, get, http1, http2, post, send1, send2};
+use crate::raw::Raw;
 use crate::world::{World, plain, route, service, to};
 use crate::{eventually, within};
 
@@ -21,9 +22,13 @@ fn mirror_to(name: &str, share: Option<u32>) -> Value {
 }
 
 async fn world(mirrors: &[(&str, SocketAddr)], filters: &[Value]) -> World {
+    world_of(&[named("backend").await], mirrors, filters).await
+}
+
+async fn world_of(endpoints: &[SocketAddr], mirrors: &[(&str, SocketAddr)], filters: &[Value]) -> World {
     let rule = json!({ "filters": filters, "backendRefs": [to("backend")] });
     let services = mirrors.iter().map(|(name, address)| service(name, &[*address]));
-    let rest = [service("backend", &[named("backend").await]), route("route", json!([rule]))];
+    let rest = [service("backend", endpoints), route("route", json!([rule]))];
     World::start(plain().into_iter().chain(services).chain(rest)).await
 }
 
@@ -85,4 +90,40 @@ async fn percent_is_kept_over_many_requests() {
     let copies = || world.metric(&["paifang_mirror_requests_total"]);
     eventually("the copies", || copies() >= 95.0).await;
     assert!((95.0..=105.0).contains(&copies()), "20 % of 500 are 100, not {}", copies());
+}
+
+#[tokio::test]
+async fn a_mirror_does_not_see_what_concerns_the_clients_connection_alone() {
+    let echo = Echo::start(Identity::named("mirror")).await.unwrap();
+    let mut copies = echo.requests();
+    let world = world(&[("mirror", echo.address())], &[mirror_to("mirror", None)]).await;
+    let mut client = Raw::connect(world.address("http")).await;
+    let fields = "connection: keep-alive, x-hop, X-Other\r\nx-hop: secret\r\nx-other: secret\r\n\
+         keep-alive: timeout=5\r\nproxy-authorization: Basic c2VjcmV0\r\nproxy-connection: keep-alive\r\n\
+         te: trailers\r\nx-kept: yes\r\nauthorization: Basic bWluZQ==\r\n";
+    client.write(format!("GET / HTTP/1.1\r\nhost: test.example\r\n{fields}\r\n")).await;
+    assert_eq!(client.message().await.status(), 200);
+    let seen = within("the copy", copies.recv()).await.unwrap();
+    for name in ["x-hop", "x-other", "keep-alive", "proxy-authorization", "proxy-connection", "te"] {
+        assert_eq!(seen.headers.get(name), None, "{name} belongs to the client's connection");
+    }
+    for (name, value) in [("x-kept", "yes"), ("authorization", "Basic bWluZQ==")] {
+        assert_eq!(seen.headers[name], [value], "{name} belongs to the request");
+    }
+}
+
+#[tokio::test]
+async fn a_mirror_gets_the_whole_body_of_a_request_that_goes_to_another_endpoint() {
+    let echo = Echo::start(Identity::named("mirror")).await.unwrap();
+    let mut copies = echo.requests();
+    let (refused, _held) = refusing();
+    let endpoints = [refused, named("backend").await];
+    let world = world_of(&endpoints, &[("mirror", echo.address())], &[mirror_to("mirror", None)]).await;
+    for _ in 0..4 {
+        let body = Streamed::full(vec![b'm'; 30_000]);
+        let (head, answer) = fetch(world.address("http"), post("/", body)).await;
+        assert_eq!((head.status.as_u16(), &*answer), (200, &b"backend"[..]));
+        assert_eq!(within("the copy", copies.recv()).await.unwrap().body_bytes, 30_000, "whole, and once");
+    }
+    assert!(world.metric(&["paifang_upstream_connects_total", "failed"]) >= 1.0, "an endpoint refused");
 }

@@ -4,12 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::CryptoProvider;
+use tokio_rustls::rustls::{
+    self, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+    WantsVerifier,
+};
 
 use crate::client::tcp;
 use crate::within;
@@ -51,9 +57,18 @@ impl Authority {
         self.sign(params)
     }
 
+    /// A certificate with a key of RSA, always the same: this build's crypto makes none.
+    pub fn issue_rsa(&self, name: &str) -> Leaf {
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        self.sign_for(params, &KeyPair::from_pem(include_str!("rsa_key.pem")).unwrap())
+    }
+
     fn sign(&self, params: CertificateParams) -> Leaf {
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        self.sign_for(params, &KeyPair::generate().unwrap())
+    }
+
+    fn sign_for(&self, params: CertificateParams, key: &KeyPair) -> Leaf {
+        let certificate = params.signed_by(key, &self.issuer).unwrap();
         Leaf { chain: certificate.pem(), key: key.serialize_pem(), der: certificate.der().clone() }
     }
 
@@ -64,13 +79,71 @@ impl Authority {
 
     /// A client of certain TLS versions.
     pub fn client_of(&self, protocols: &[&str], versions: &[&'static SupportedProtocolVersion]) -> Client {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        let mut config = builder(versions).with_root_certificates(self.roots()).with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         Client(TlsConnector::from(Arc::new(config)))
+    }
+
+    /// A client that can verify handshakes signed with RSA and no others.
+    pub fn rsa_client(&self, versions: &[&'static SupportedProtocolVersion]) -> Client {
+        let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()), provider()).build().unwrap();
+        let verifier = Arc::new(RsaOnly(webpki));
+        let builder = builder(versions).dangerous().with_custom_certificate_verifier(verifier);
+        Client(TlsConnector::from(Arc::new(builder.with_no_client_auth())))
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        roots
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn builder(versions: &[&'static SupportedProtocolVersion]) -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap()
+}
+
+/// Verifies as usual, but offers only schemes of RSA.
+#[derive(Debug)]
+struct RsaOnly(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for RsaOnly {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.0.verify_server_cert(leaf, chain, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, leaf, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, leaf, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let is_rsa = |scheme: &SignatureScheme| scheme.as_str().is_some_and(|name| name.starts_with("RSA"));
+        self.0.supported_verify_schemes().into_iter().filter(is_rsa).collect()
     }
 }
 

@@ -210,6 +210,36 @@ async fn an_h2_connection_to_one_listener_does_not_reach_anothers_routes() {
 }
 
 #[tokio::test]
+async fn a_misdirected_call_of_grpc_is_told_so_by_http() {
+    let ca = Authority::new();
+    let both = ca.issue(&["a.example.com", "b.example.com"]);
+    let listeners = json!([https("a", Some("a.example.com"), &["one"]), https("b", Some("b.example.com"), &["one"])]);
+    let world = World::start(manifests(listeners, [both.secret("one")]).await).await;
+    let stream = ca.client(&["h2"]).connect(world.address("a"), "a.example.com").await.unwrap();
+    let mut call = request_for("b.example.com");
+    call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    let response = http2_over(stream).await.send_request(absolute("https", call)).await.unwrap();
+    let (head, _) = whole(response).await;
+    assert_eq!(head.status, 421, "the client's HTTP has to see it, to open another connection");
+    assert!(!head.headers.contains_key("grpc-status"), "no answer to the call: {head:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_verifies_rsa_only_is_shown_the_rsa_certificate() {
+    let ca = Authority::new();
+    let (ec, rsa) = (ca.issue(&["a.example.com"]), ca.issue_rsa("a.example.com"));
+    let listeners = json!([https("one", None, &["ec", "rsa"])]);
+    let world = World::start(manifests(listeners, [ec.secret("ec"), rsa.secret("rsa")]).await).await;
+    let address = world.address("one");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let modern = ca.client_of(&[], &[version]).connect(address, "a.example.com").await.unwrap();
+        assert_eq!(shown(&modern), ec.der, "{version:?}: the first of two that fit");
+        let old = ca.rsa_client(&[version]).connect(address, "a.example.com").await.unwrap();
+        assert_eq!(shown(&old), rsa.der, "{version:?}: the one that the client can verify");
+    }
+}
+
+#[tokio::test]
 async fn a_handshake_that_takes_too_long_ends() {
     let ca = Authority::new();
     let downstream = Downstream { handshake_timeout: Duration::from_millis(100), ..Downstream::default() };

@@ -1,8 +1,10 @@
 //! WebSocket through the edge.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use paifang::config::{Config, Downstream};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -40,6 +42,10 @@ async fn echo() -> (SocketAddr, mpsc::UnboundedReceiver<http::HeaderMap>) {
 }
 
 async fn world(ca: &Authority, backend: SocketAddr) -> World {
+    world_with(Config::default(), ca, backend).await
+}
+
+async fn world_with(config: Config, ca: &Authority, backend: SocketAddr) -> World {
     let listeners = json!([
         { "name": "http", "protocol": "HTTP", "port": 80 },
         { "name": "https", "protocol": "HTTPS", "port": 443, "tls": { "certificateRefs": [{ "name": "leaf" }] } },
@@ -56,7 +62,7 @@ async fn world(ca: &Authority, backend: SocketAddr) -> World {
         "backendRefs": [to("chat")],
     }]);
     let rest = [service("chat", &[backend]), route("route", rules), ca.issue(&["test.example"]).secret("leaf")];
-    World::start(gateway(listeners).into_iter().chain(rest)).await
+    World::with(config, gateway(listeners).into_iter().chain(rest)).await
 }
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) {
@@ -80,7 +86,7 @@ async fn messages_pass_both_ways_and_the_filters_saw_the_upgrade() {
     assert_eq!(seen["x-forwarded-proto"], "http");
     talk(&mut socket).await;
     // longer than the route's request timeout, which is over once the protocol has changed
-    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
     talk(&mut socket).await;
     socket.close(None).await.unwrap();
     assert!(
@@ -109,4 +115,19 @@ async fn a_path_that_is_no_route_is_not_upgraded() {
         other => panic!("404, not an upgrade: {other:?}"),
     }
     assert!(requests.try_recv().is_err(), "the backend never heard of it");
+}
+
+#[tokio::test]
+async fn a_quiet_one_outlives_the_time_a_body_may_pause() {
+    let downstream = Downstream { body_timeout: Duration::from_millis(200), ..Downstream::default() };
+    let (backend, _requests) = echo().await;
+    let world = world_with(Config { downstream, ..Config::default() }, &Authority::new(), backend).await;
+    let stream = tcp(world.address("http")).await;
+    let (mut socket, _) = within("the upgrade", client_async("ws://test.example/chat", stream)).await.unwrap();
+    for _ in 0..2 {
+        talk(&mut socket).await;
+        // the silence itself is what is tested
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    talk(&mut socket).await;
 }

@@ -262,3 +262,43 @@ impl<T> GetSocketDigest for EdgeStream<T> {
 
 /// The protocol is known before Pingora sees the stream; nothing needs to be peeked.
 impl<T: Transport> Peek for EdgeStream<T> {}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::proxy::context::Connection;
+
+    /// The server's end of a connection in memory, with the digests of a real one.
+    async fn stream<T: Transport>(io: T) -> EdgeStream<T> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let tcp = TcpStream::connect(local).await.unwrap();
+        let connection =
+            Connection::plain(crate::snapshot::Socket { address: local.ip(), port: local.port() }).unwrap();
+        EdgeStream::new(io, 0, Digests::new(&tcp, tcp.local_addr().unwrap(), local, connection.digest()))
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_always_a_request_ahead_does_not_grow_the_buffer() {
+        const LENGTH: usize = 1000;
+        let request = |number: usize| format!("{number:0LENGTH$}");
+        let (mut client, server) = tokio::io::duplex(AHEAD);
+        let mut stream = stream(server).await;
+        client.write_all(request(0).as_bytes()).await.unwrap();
+        assert!(stream.fill().await.unwrap());
+        for number in 0..1000 {
+            client.write_all(request(number + 1).as_bytes()).await.unwrap();
+            assert!(stream.fill().await.unwrap());
+            stream.set_boundary(Boundary::After(LENGTH as u64));
+            let mut taken = [0; LENGTH];
+            stream.read_exact(&mut taken).await.unwrap();
+            assert_eq!(taken, *request(number).as_bytes(), "requests come in their order, none twice");
+            assert_eq!(stream.ahead(), request(number + 1).as_bytes(), "the next one is there already");
+            let (length, capacity) = (stream.ahead.len(), stream.ahead.capacity());
+            assert!(capacity <= AHEAD + 4 * CHUNK, "request {number}: {length} bytes, room for {capacity}");
+        }
+    }
+}
