@@ -13,19 +13,20 @@ use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::context::Context;
 use super::{Proxy, headers, upstream_peer, upstream_request_filter};
 use crate::table::action::Mirror;
 use crate::table::backend::InFlight;
-use crate::telemetry::Metrics;
 use crate::telemetry::label::MirrorOutcome;
 
 /// Copies under way at the same time; more are not made.
 const MOST: usize = 1024;
-/// Body chunks that may wait for a mirror.
+/// Pieces of one body that may wait for its mirror.
 const QUEUE: usize = 64;
+/// Bytes of all bodies that may wait for mirrors, in KiB.
+const WAITING_KIB: usize = 64 * 1024;
 /// How long a copy may take from beginning to end.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -33,11 +34,29 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Mirrors {
     connector: OnceLock<Connector>,
     places: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// A piece of a body on its way to a mirror; its bytes are counted for as long as it waits.
+struct Piece {
+    bytes: Bytes,
+    _counted: Option<OwnedSemaphorePermit>,
 }
 
 impl Mirrors {
     pub(crate) fn new() -> Self {
-        Self { connector: OnceLock::new(), places: Arc::new(Semaphore::new(MOST)) }
+        Self {
+            connector: OnceLock::new(),
+            places: Arc::new(Semaphore::new(MOST)),
+            waiting: Arc::new(Semaphore::new(WAITING_KIB)),
+        }
+    }
+
+    /// Counts a piece in; `None` when too many bytes wait already.
+    fn piece(&self, bytes: &Bytes) -> Option<Piece> {
+        let kib = u32::try_from(bytes.len().div_ceil(1024)).ok()?;
+        let counted = Arc::clone(&self.waiting).try_acquire_many_owned(kib).ok()?;
+        Some(Piece { bytes: bytes.clone(), _counted: Some(counted) })
     }
 
     /// Made on first use: it holds the system's trust anchors, which most processes never need.
@@ -48,22 +67,23 @@ impl Mirrors {
 
 /// Where a copy of the request body goes.
 #[derive(Debug)]
-pub(crate) struct MirrorFeed(Option<mpsc::Sender<Bytes>>);
+pub(crate) struct MirrorFeed(Option<mpsc::Sender<Piece>>);
 
 impl MirrorFeed {
     /// Passes a piece of the body on; `end` closes the feed. A feed that is full is given up: the
     /// mirror sees a body that ends too early and drops the request.
-    fn push(&mut self, piece: Option<&Bytes>, end: bool, metrics: &Metrics) {
-        if let (Some(sender), Some(piece)) = (&self.0, piece)
-            && sender.try_send(piece.clone()).is_err()
-        {
-            metrics.mirrors.inc(MirrorOutcome::Dropped);
-            self.0 = None;
+    fn push(&mut self, piece: Option<&Bytes>, end: bool, proxy: &Proxy) {
+        if let (Some(sender), Some(bytes)) = (&self.0, piece.filter(|bytes| !bytes.is_empty())) {
+            let queued = proxy.mirrors.piece(bytes).is_some_and(|piece| sender.try_send(piece).is_ok());
+            if !queued {
+                proxy.metrics.mirrors.inc(MirrorOutcome::Dropped);
+                self.0 = None;
+            }
         }
         if end {
             // an empty piece says that the body is complete; without it the copy is incomplete
             if let Some(sender) = self.0.take() {
-                let _ = sender.try_send(Bytes::new());
+                let _ = sender.try_send(Piece { bytes: Bytes::new(), _counted: None });
             }
         }
     }
@@ -74,7 +94,7 @@ pub(super) fn feed(proxy: &Proxy, ctx: &mut Context, piece: Option<&Bytes>, end:
     // a later try replays the body from its beginning: only one of them may feed the mirrors
     if *ctx.mirrored_try.get_or_insert(ctx.tries) == ctx.tries {
         for feed in &mut ctx.mirrors {
-            feed.push(piece, end, &proxy.metrics);
+            feed.push(piece, end, proxy);
         }
     }
 }
@@ -136,7 +156,7 @@ async fn send(
     connector: &Connector,
     peer: &HttpPeer,
     head: RequestHeader,
-    body: Option<mpsc::Receiver<Bytes>>,
+    body: Option<mpsc::Receiver<Piece>>,
     idle: Duration,
     flight: InFlight,
 ) -> Result<()> {
@@ -147,10 +167,10 @@ async fn send(
             let Some(piece) = pieces.recv().await else {
                 return pingora::Error::e_explain(pingora::ErrorType::ReadError, "the original ended early");
             };
-            if piece.is_empty() {
+            if piece.bytes.is_empty() {
                 break;
             }
-            session.write_request_body(piece, false).await?;
+            session.write_request_body(piece.bytes, false).await?;
         }
     }
     session.finish_request_body().await?;
