@@ -17,7 +17,7 @@ use crate::telemetry::{AccessLog, Metrics};
 /// Changes that come in a burst are taken together: the loop waits for this long a pause.
 const QUIET: Duration = Duration::from_millis(2);
 /// Sockets that could not be bound are tried again after this.
-const BIND_AGAIN: Duration = Duration::from_secs(2);
+const BIND_AGAIN: Duration = Duration::from_millis(250);
 
 /// A running edge. Ends when dropped; [`Edge::shutdown`] lets requests finish first.
 pub struct Edge {
