@@ -204,7 +204,7 @@ impl Reader<'_> {
     }
 
     fn broken(&mut self, position: Position, message: String) {
-        let remedy = "nothing of this document is served until it can be read";
+        let remedy = "what this document holds now is not used until it can be read";
         self.report(None, Some(position), Violation::new(Level::Error, "", message, remedy));
     }
 

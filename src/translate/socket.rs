@@ -62,7 +62,7 @@ pub(crate) fn observe(gateway: &mut GatewayPlan<'_>, facts: &Facts) {
             if *failure == BindFailure::NoSuchAddress && !gateway.unusable.contains(&socket.address) {
                 gateway.unusable.push(socket.address);
                 let message = format!("{} is not an address of this machine", socket.address);
-                let remedy = "ask for an address the machine has, or for none";
+                let remedy = "ask for an address the machine has, or for none and set --bind to one";
                 gateway.findings.unprogrammed(
                     Reason::AddressNotUsable,
                     &Field::SPEC.name("addresses"),
@@ -108,7 +108,7 @@ fn describe(socket: Socket, failure: &BindFailure) -> (String, String) {
         ),
         BindFailure::NoSuchAddress => (
             format!("{socket} cannot be bound: the machine has no such address"),
-            "ask for an address the machine has, or for none".to_owned(),
+            "ask for an address the machine has, or for none and set --bind to one".to_owned(),
         ),
         BindFailure::Other(text) => {
             (format!("{socket} cannot be bound: {text}"), "see the process's log for the circumstances".to_owned())
