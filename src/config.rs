@@ -13,6 +13,7 @@ mod yaml;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,11 +21,12 @@ use ipnet::IpNet;
 
 pub use problem::{ConfigErrors, ConfigProblem};
 
+use crate::snapshot::{AddressRange, Exposure, ServiceExposure, ServiceType, TrafficPolicy};
 use crate::table::backend::Balance;
 pub(crate) use read::bytes;
 
 use level::level;
-use read::{address, boolean, count, duration, networks, ports, size, socket, text};
+use read::{address, address_ranges, boolean, count, duration, networks, port_range, ports, size, socket, text};
 
 settings! {
     /// Every setting of the process.
@@ -37,6 +39,10 @@ settings! {
         "threads" threads: usize = 0, count::<0, 1024>;
         /// Ports that are bound in place of a listener's own.
         "portMap" ports: Ports = Ports::AsWritten, ports;
+        /// How Gateways are reached.
+        "exposure" exposure: ExposureConfig = ExposureConfig::default(), ExposureConfig::read;
+        /// How the process works in a cluster.
+        "kubernetes" kubernetes: KubernetesConfig = KubernetesConfig::default(), KubernetesConfig::read;
         /// How the process ends.
         "drain" drain: Drain = Drain::default(), Drain::read;
         /// Limits towards clients.
@@ -51,6 +57,52 @@ settings! {
         "accessLog" access_log: AccessLogConfig = AccessLogConfig::default(), AccessLogConfig::read;
         /// What the process says about itself.
         "log" log: LogConfig = LogConfig::default(), LogConfig::read;
+    }
+
+    /// How Gateways are reached.
+    pub struct ExposureConfig {
+        /// Which way.
+        "mode" mode: ExposureMode = ExposureMode::Auto, ExposureMode::read;
+        /// Settings of `Service`.
+        "service" service: ServiceConfig = ServiceConfig::default(), ServiceConfig::read;
+        /// Addresses of `AddressPool`.
+        "addressPool" address_pool: Vec<AddressRange> = Vec::new(), address_ranges;
+    }
+
+    /// Settings of the Services that Gateways get.
+    pub struct ServiceConfig {
+        /// `spec.type`
+        "type" kind: ServiceType = ServiceType::LoadBalancer, ServiceType::read;
+        /// `spec.externalTrafficPolicy` of a Service when it is made.
+        "externalTrafficPolicy" traffic_policy: TrafficPolicy = TrafficPolicy::Cluster, TrafficPolicy::read;
+        /// Pod ports that may be given to listeners.
+        "podPorts" pod_ports: PortRange = PortRange(10_000..=29_999), port_range;
+    }
+
+    /// How the process works in a cluster.
+    pub struct KubernetesConfig {
+        /// Namespace of the process; empty takes POD_NAMESPACE.
+        "namespace" namespace: String = String::new(), text;
+        /// Service that selects the pods of Paifang.
+        "service" service: String = "paifang".to_owned(), text;
+        /// Lease by which one replica is chosen to write.
+        "lease" lease: LeaseConfig = LeaseConfig::default(), LeaseConfig::read;
+        /// Folder in which the last good configuration is kept; empty keeps none.
+        "stateDir" state_dir: String = String::new(), text;
+        /// How long the API server may take to answer before the kept configuration is served.
+        "startTimeout" start_timeout: Duration = Duration::from_secs(5), duration::<1, HOUR>;
+        /// Writes of statuses per second.
+        "statusWritesPerSecond" status_writes_per_second: usize = 100, count::<1, 10_000>;
+    }
+
+    /// The lease by which one replica is chosen to write.
+    pub struct LeaseConfig {
+        /// Its name.
+        "name" name: String = "paifang".to_owned(), text;
+        /// How long it holds without being renewed.
+        "duration" duration: Duration = Duration::from_secs(15), duration::<1000, HOUR>;
+        /// Time between two renewals.
+        "renew" renew: Duration = Duration::from_secs(3), duration::<100, HOUR>;
     }
 
     /// How the process ends.
@@ -167,6 +219,18 @@ choices! {
         Reject,
     }
 
+    /// Which way Gateways are reached.
+    pub enum ExposureMode {
+        /// `Service` in a cluster, `Host` with a folder.
+        Auto,
+        /// Listener ports are bound on this machine.
+        Host,
+        /// Each Gateway takes an address of a pool.
+        AddressPool,
+        /// Each Gateway gets a Service.
+        Service,
+    }
+
     /// How log lines are written.
     pub enum LogFormat {
         /// For people.
@@ -177,6 +241,8 @@ choices! {
 }
 
 readable! { Balance { RoundRobin, LeastRequest } }
+readable! { ServiceType { LoadBalancer, NodePort, ClusterIP } }
+readable! { TrafficPolicy { Cluster, Local } }
 
 /// What has been found wrong so far.
 type Problems = Vec<ConfigProblem>;
@@ -209,7 +275,31 @@ impl Ports {
     }
 }
 
+/// Ports from the first to the last, both included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortRange(pub RangeInclusive<u16>);
+
 impl Config {
+    /// How Gateways are reached; where that was left open, as a folder wants it.
+    #[must_use]
+    pub fn exposure(&self) -> Exposure {
+        match self.exposure.mode {
+            ExposureMode::Auto | ExposureMode::Host => Exposure::Host(self.bind),
+            ExposureMode::AddressPool => Exposure::AddressPool(self.exposure.address_pool.clone()),
+            ExposureMode::Service => self.service_exposure(),
+        }
+    }
+
+    fn service_exposure(&self) -> Exposure {
+        let settings = &self.exposure.service;
+        Exposure::Service(ServiceExposure {
+            kind: settings.kind,
+            traffic_policy: settings.traffic_policy,
+            ports: settings.pod_ports.0.clone(),
+            bind: self.bind,
+        })
+    }
+
     /// Reads a file.
     ///
     /// # Errors

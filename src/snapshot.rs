@@ -3,9 +3,13 @@
 //! A snapshot is immutable and cheap to clone (a handful of `Arc`s). Sources build the next one
 //! from the last with [`Snapshot::put`] and [`Snapshot::remove`].
 
+mod exposure;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use exposure::{AddressRange, Exposure, ServiceExposure, ServiceType, TrafficPolicy};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -132,8 +136,8 @@ kinds! {
 /// What the process knows about itself and the translator cannot find out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// The address a listener is bound on when its Gateway asks for none.
-    pub default_address: IpAddr,
+    /// How Gateways are reached.
+    pub exposure: Exposure,
     /// Sockets that were tried: where they are bound, or why they are not.
     pub sockets: BTreeMap<Socket, SocketState>,
     /// Whether a socket nobody has tried counts as bound (`paifang check`) or as pending.
@@ -142,16 +146,28 @@ pub struct Facts {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { default_address: IpAddr::from([127, 0, 0, 1]), sockets: BTreeMap::new(), assume_bound: true }
+        Self { exposure: Exposure::default(), sockets: BTreeMap::new(), assume_bound: true }
     }
 }
 
-/// An address and port that a Gateway listens on, as its specification says them.
+impl Facts {
+    /// The address of listeners whose Gateway asks for none, where they are bound as they are written.
+    #[must_use]
+    pub fn host_address(&self) -> IpAddr {
+        match &self.exposure {
+            Exposure::Host(address) => *address,
+            Exposure::AddressPool(_) | Exposure::Service(_) => IpAddr::from([127, 0, 0, 1]),
+        }
+    }
+}
+
+/// An address and port that a Gateway listens on. The port is the listener's own, but for
+/// [`Exposure::Service`], where it is the pod port that the Gateway's Service records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Socket {
     /// Address of the Gateway.
     pub address: IpAddr,
-    /// Port of the listener.
+    /// Port; see above.
     pub port: u16,
 }
 

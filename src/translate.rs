@@ -17,6 +17,7 @@ mod certificate;
 pub mod class;
 mod conflict;
 pub mod endpoints;
+pub mod exposure;
 mod field;
 mod filter;
 mod finding;
@@ -34,11 +35,13 @@ mod status;
 mod testing;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+pub use exposure::{GatewayService, ServicePort};
 pub use problem::Problem;
 
-use crate::api::ObjectRef;
 use crate::api::status::Status;
+use crate::api::{ObjectKey, ObjectRef};
 use crate::ir::Ir;
 use crate::snapshot::Snapshot;
 
@@ -48,7 +51,9 @@ pub struct Translation {
     /// What shall be served.
     pub ir: Ir,
     /// The status of every object that is ours to report on.
-    pub statuses: BTreeMap<ObjectRef, Status>,
+    pub statuses: BTreeMap<ObjectRef, Arc<Status>>,
+    /// The Services that must exist so that Gateways can be reached, by their own names.
+    pub services: BTreeMap<ObjectKey, Arc<GatewayService>>,
     /// Everything that is wrong, by object.
     pub problems: Vec<Problem>,
 }

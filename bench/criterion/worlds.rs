@@ -94,6 +94,7 @@ fn ir(routes: Vec<Attached>) -> Ir {
     let listener = Listener {
         gateway: ObjectKey::new("infra", "edge"),
         name: "http".into(),
+        port: socket().port,
         sockets: vec![socket()],
         protocol: ListenerProtocol::Http,
         hostname: None,

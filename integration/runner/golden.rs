@@ -33,7 +33,8 @@ pub(crate) fn check(case: &Case) -> anyhow::Result<()> {
     let translation = translate(&loaded.snapshot);
     // a GatewayClass says the same everywhere: only its own topic shows it
     let shown = |object: &ObjectRef| object.kind != Kind::GatewayClass || case.topic == "class";
-    let statuses = translation.statuses.iter().filter(|(object, _)| shown(object)).collect();
+    let statuses = translation.statuses.iter().map(|(object, status)| (object, &**status));
+    let statuses = statuses.filter(|(object, _)| shown(object)).collect();
     let golden = Golden { findings: &loaded.findings, statuses, problems: &translation.problems, ir: &translation.ir };
     let text = serde_saphyr::to_string(&golden)?;
     let expected = expect_test::expect_file![case.golden()];

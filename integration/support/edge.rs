@@ -111,7 +111,7 @@ impl EdgeUnderTest {
     }
 
     /// What it says about the objects.
-    pub(crate) fn statuses(&self) -> BTreeMap<ObjectRef, Status> {
+    pub(crate) fn statuses(&self) -> BTreeMap<ObjectRef, Arc<Status>> {
         self.edge.view().borrow().translation.statuses.clone()
     }
 

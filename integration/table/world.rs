@@ -83,6 +83,7 @@ impl World {
         Listener {
             gateway: ObjectKey::new("infra", "gw"),
             name: format!("l{n}").into(),
+            port: socket(0).port,
             sockets: (0..2).filter(|bit| sockets & (1 << bit) != 0).map(socket).collect(),
             protocol: ListenerProtocol::Http,
             hostname: hostname.clone(),

@@ -10,7 +10,7 @@ use crate::translate::{Problem, Translation};
 pub(crate) fn write(translation: &Translation, out: &mut String) -> fmt::Result {
     for (object, status) in &translation.statuses {
         writeln!(out, "{object}")?;
-        match status {
+        match &**status {
             Status::GatewayClass(status) => conditions(&status.conditions, 1, out)?,
             Status::Gateway(status) => gateway(status, out)?,
             Status::Route(status) => route(status, out)?,

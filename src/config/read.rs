@@ -8,7 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::yaml::{Node, Value};
-use super::{ConfigProblem, Ports, Problems};
+use super::{ConfigProblem, PortRange, Ports, Problems};
+use crate::snapshot::AddressRange;
 
 /// The known entries of a mapping; unknown and repeated keys are said. An empty value counts as absent.
 pub(super) fn entries<'n>(node: &'n Node, known: &[&str], problems: &mut Problems) -> Option<Vec<(&'n str, &'n Node)>> {
@@ -100,6 +101,44 @@ pub(super) fn networks(node: &Node, problems: &mut Problems) -> Option<Vec<IpNet
     };
     let networks: Vec<Option<IpNet>> = list.iter().map(|item| network(item, problems)).collect();
     networks.into_iter().collect()
+}
+
+/// A list of addresses, ranges of them (`10.0.0.10-10.0.0.20`) and networks.
+pub(super) fn address_ranges(node: &Node, problems: &mut Problems) -> Option<Vec<AddressRange>> {
+    let Value::List(list) = &node.value else {
+        return refuse(node, "expected a list of addresses, for example [10.0.0.10-10.0.0.20]".to_owned(), problems);
+    };
+    let ranges: Vec<Option<AddressRange>> = list.iter().map(|item| address_range(item, problems)).collect();
+    ranges.into_iter().collect()
+}
+
+fn address_range(node: &Node, problems: &mut Problems) -> Option<AddressRange> {
+    let text = scalar(node, problems)?;
+    let read = |text: &str| text.trim().parse::<IpAddr>().ok();
+    let ends = match text.split_once('-') {
+        Some((first, last)) => read(first).zip(read(last)),
+        None => match IpNet::from_str(text) {
+            Ok(network) => Some((network.network(), network.broadcast())),
+            Err(_) => read(text).map(|address| (address, address)),
+        },
+    };
+    match ends {
+        Some((first, last)) if first.is_ipv4() == last.is_ipv4() && first <= last => Some(AddressRange { first, last }),
+        _ => {
+            let message = format!("'{text}' is no address, range (10.0.0.10-10.0.0.20) or network (10.0.0.0/28)");
+            refuse(node, message, problems)
+        }
+    }
+}
+
+/// Ports from a first to a last, as `10000-29999`.
+pub(super) fn port_range(node: &Node, problems: &mut Problems) -> Option<PortRange> {
+    let text = scalar(node, problems)?;
+    let ends = text.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?)));
+    match ends {
+        Some((first, last)) if first <= last => Some(PortRange(first..=last)),
+        _ => refuse(node, format!("'{text}' is no range of ports, for example 10000-29999"), problems),
+    }
 }
 
 /// A map from the ports of listeners to ports that are bound.

@@ -24,8 +24,12 @@ fn keys(prefix: &str, node: &yaml::Node, found: &mut Vec<(String, usize)>) {
 
 /// Every key that exists.
 fn known_keys() -> BTreeSet<String> {
-    let sections: [(&str, &[&str]); 10] = [
+    let sections: [(&str, &[&str]); 14] = [
         ("", Config::KEYS),
+        ("exposure", ExposureConfig::KEYS),
+        ("exposure.service", ServiceConfig::KEYS),
+        ("kubernetes", KubernetesConfig::KEYS),
+        ("kubernetes.lease", LeaseConfig::KEYS),
         ("drain", Drain::KEYS),
         ("downstream", Downstream::KEYS),
         ("downstream.http2", Http2::KEYS),
@@ -63,7 +67,7 @@ fn the_shipped_file_names_every_setting_and_comments_it_in_the_line_above() {
 fn a_changed_value_anywhere_in_the_file_changes_the_settings() {
     let mut values = Vec::new();
     leaves(&yaml::parse(SHIPPED).unwrap().unwrap(), &mut values);
-    assert_eq!(values.len(), known_keys().len() - 11, "every key but the sections and the two collections");
+    assert_eq!(values.len(), known_keys().len() - 16, "every key but the sections and the three collections");
     for (line, column, text) in values {
         let other = match &*text {
             "127.0.0.1" => "::1",
@@ -72,6 +76,10 @@ fn a_changed_value_anywhere_in_the_file_changes_the_settings() {
             "false" => "true",
             "Keep" => "Reject",
             "RoundRobin" => "LeastRequest",
+            "Auto" => "Service",
+            "LoadBalancer" => "NodePort",
+            "Cluster" => "Local",
+            "10000-29999" => "1-2",
             "Text" => "Json",
             "info" => "debug",
             "" => "/tmp/x",
@@ -217,4 +225,26 @@ proptest! {
             prop_assert!(problem.column > 0 && !problem.message.is_empty());
         }
     }
+}
+
+#[test]
+fn an_address_pool_takes_addresses_ranges_and_networks() {
+    let read = |text: &str| Config::parse(&format!("exposure: {{mode: AddressPool, addressPool: [{text}]}}"));
+    let ranges = read("10.0.0.1, 10.0.0.10-10.0.0.20, 10.1.0.0/30, \"fd00::1\"").unwrap().exposure.address_pool;
+    let texts: Vec<_> = ranges.iter().map(|range| format!("{}-{}", range.first, range.last)).collect();
+    assert_eq!(texts, ["10.0.0.1-10.0.0.1", "10.0.0.10-10.0.0.20", "10.1.0.0-10.1.0.3", "fd00::1-fd00::1"]);
+    for wrong in ["10.0.0.9-10.0.0.1", "10.0.0.1-fd00::1", "x", "10.0.0.0/40"] {
+        assert!(read(&format!("\"{wrong}\"")).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn listeners_are_bound_here_unless_the_settings_say_otherwise() {
+    let way = |text: &str| Config::parse(text).unwrap().exposure();
+    assert!(matches!(way(""), Exposure::Host(_)));
+    let Exposure::Service(service) = way("exposure: {mode: Service, service: {podPorts: 2000-2999}}") else {
+        panic!("a Service")
+    };
+    assert_eq!(service.ports, 2000..=2999);
+    assert!(Config::parse("exposure: {service: {podPorts: 3000-2999}}").is_err());
 }

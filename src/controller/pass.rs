@@ -38,7 +38,7 @@ pub(super) struct Pass {
 
 impl Pass {
     pub(super) fn new(config: &Config, metrics: Arc<Metrics>, routes: Arc<Routes>, server: Server) -> Self {
-        let facts = Facts { default_address: config.bind, assume_bound: false, ..Facts::default() };
+        let facts = Facts { exposure: config.exposure(), assume_bound: false, ..Facts::default() };
         Self { metrics, routes, server, facts: Arc::new(facts), ir: Ir::default() }
     }
 

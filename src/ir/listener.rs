@@ -15,6 +15,8 @@ pub struct Listener {
     pub gateway: ObjectKey,
     /// The listener's name.
     pub name: Arc<str>,
+    /// The port of its specification; redirects and forwarding headers speak of it.
+    pub port: u16,
     /// Where it listens; several listeners of one Gateway may share a socket.
     pub sockets: Vec<Socket>,
     /// What it speaks.

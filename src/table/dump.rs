@@ -252,6 +252,7 @@ mod tests {
         let listener = ir::Listener {
             gateway: ObjectKey::new("ns", "gw"),
             name: "http".into(),
+            port: 80,
             sockets: Vec::new(),
             protocol: ListenerProtocol::Http,
             hostname: None,

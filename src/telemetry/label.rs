@@ -98,6 +98,34 @@ labels! {
         Warning = "warning",
     }
 
+    /// Why a watch began anew.
+    pub enum WatchRestart("reason") {
+        /// Its end was due.
+        Closed = "closed",
+        /// The API server no longer knows the version it went on from, so everything was listed again.
+        Expired = "expired",
+        /// The API server could not be reached or answered with an error.
+        Failed = "failed",
+        /// The API server does not know the kind: its CRD is missing.
+        Missing = "missing",
+        /// The process may not read the kind.
+        Forbidden = "forbidden",
+    }
+
+    /// What became of a write to the API server.
+    pub enum WriteOutcome("outcome") {
+        /// It was taken.
+        Written = "written",
+        /// Somebody else had written in between; it is tried again.
+        Conflict = "conflict",
+        /// The object is gone.
+        Gone = "gone",
+        /// The process may not write it.
+        Forbidden = "forbidden",
+        /// The API server could not be reached or answered with another error; it is tried again.
+        Failed = "failed",
+    }
+
     /// The state of a socket that listeners ask for.
     pub enum ListenerState("state") {
         /// Bound and accepting.

@@ -1,9 +1,13 @@
 //! Every metric of the process. `src/docs/metrics.md` explains them to users.
 
+mod control;
+
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
+
+pub use control::ControlMetrics;
 
 use super::label::{
     Handshake, LabelledCounter, LabelledGauge, Level, ListenerState, MirrorOutcome, Refusal, UpstreamConnect,
@@ -58,6 +62,8 @@ pub struct Metrics {
     pub listeners: LabelledGauge<ListenerState>,
     /// 1 when ready.
     pub ready: IntGauge,
+    /// What the process does with an API server.
+    pub control: ControlMetrics,
 }
 
 impl Metrics {
@@ -94,7 +100,11 @@ impl Metrics {
             access_log_dropped: counter(r, "paifang_access_log_dropped_total", "Access log lines not written.")?,
             generation: gauge(r, "paifang_config_generation", "Generation of the table that is served.")?,
             publishes: counter(r, "paifang_config_publishes_total", "Tables published.")?,
-            last_applied: last_applied(r)?,
+            last_applied: seconds(
+                r,
+                "paifang_config_last_applied_timestamp_seconds",
+                "When the table that is served was published, in seconds since 1970.",
+            )?,
             translate_duration: histogram(r, "paifang_translate_duration_seconds", "Time to translate a snapshot.")?,
             compile_duration: histogram(r, "paifang_compile_duration_seconds", "Time to compile a table.")?,
             objects: LabelledGauge::register(r, "paifang_objects", "Objects known, by kind.")?,
@@ -106,6 +116,7 @@ impl Metrics {
             findings: LabelledGauge::register(r, "paifang_source_findings", "What sources found in what they read.")?,
             listeners: LabelledGauge::register(r, "paifang_listeners", "Sockets that listeners ask for, by state.")?,
             ready: gauge(r, "paifang_ready", "1 when ready to serve, else 0.")?,
+            control: ControlMetrics::new(r)?,
             registry,
         })
     }
@@ -146,9 +157,8 @@ fn build_info(registry: &Registry) -> prometheus::Result<()> {
     registry.register(Box::new(info))
 }
 
-fn last_applied(registry: &Registry) -> prometheus::Result<Gauge> {
-    let name = "paifang_config_last_applied_timestamp_seconds";
-    let gauge = Gauge::new(name, "When the table that is served was published, in seconds since 1970.")?;
+fn seconds(registry: &Registry, name: &str, help: &str) -> prometheus::Result<Gauge> {
+    let gauge = Gauge::new(name, help)?;
     registry.register(Box::new(gauge.clone())).map(|()| gauge)
 }
 

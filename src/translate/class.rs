@@ -1,6 +1,7 @@
 //! GatewayClasses: which are ours, and what we tell them we can do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::field::Field;
 use super::finding::{Concern, Findings, qualified};
@@ -108,7 +109,7 @@ fn judge(key: &ObjectKey, class: &GatewayClass, out: &mut Translation) -> Class 
     out.problems.extend(findings.into_problems(&object));
     let supported_features = SUPPORTED_FEATURES.iter().map(|name| SupportedFeature { name }).collect();
     let status = GatewayClassStatus { conditions: vec![accepted], supported_features };
-    out.statuses.insert(object, Status::GatewayClass(status));
+    out.statuses.insert(object, Arc::new(Status::GatewayClass(status)));
     verdict
 }
 

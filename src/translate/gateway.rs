@@ -80,7 +80,7 @@ fn plan_one<'a>(
 ) -> GatewayPlan<'a> {
     let spec = &object.spec;
     let mut findings = Findings::default();
-    let addresses = address::addresses(&spec.addresses, env.snapshot.facts.default_address, &mut findings);
+    let addresses = address::addresses(&spec.addresses, env.snapshot.facts.host_address(), &mut findings);
     refuse_parameters(class, object, &mut findings);
     notice_unserved(object, &mut findings);
     let gateway = (&*key.namespace, spec.tls.as_ref());

@@ -48,7 +48,7 @@ impl<'a> Compiler<'a> {
         {
             return Arc::clone(previous);
         }
-        let port = source.sockets.first().map_or(0, |socket| socket.port);
+        let port = source.port;
         Arc::new(Listener {
             gateway: source.gateway.clone(),
             name: Arc::clone(&source.name),

@@ -20,7 +20,7 @@ pub(crate) fn report(gateways: Vec<GatewayPlan<'_>>, facts: &Facts, out: &mut Tr
         let listeners = gateway.listeners.iter_mut().filter_map(|listener| lower(gateway.key, listener));
         out.ir.listeners.extend(listeners.map(Arc::new));
         let object = ObjectRef::new(Kind::Gateway, gateway.key.clone());
-        out.statuses.insert(object.clone(), Status::Gateway(gateway_status(&gateway)));
+        out.statuses.insert(object.clone(), Arc::new(Status::Gateway(gateway_status(&gateway))));
         out.problems.extend(gateway.findings.into_problems(&object));
         for listener in gateway.listeners {
             out.problems.extend(listener.findings.into_problems(&object));
@@ -38,6 +38,7 @@ fn lower(gateway: &ObjectKey, listener: &mut ListenerPlan<'_>) -> Option<Listene
     Some(Listener {
         gateway: gateway.clone(),
         name: listener.spec.name.as_str().into(),
+        port: listener.spec.port,
         sockets: listener.sockets.clone(),
         protocol: listener.protocol?,
         hostname: listener.hostname.clone(),

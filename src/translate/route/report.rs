@@ -1,5 +1,7 @@
 //! The status of a route: one entry for each parentRef that names a Gateway of ours.
 
+use std::sync::Arc;
+
 use super::{Judged, Lowered, RouteKind};
 use crate::api::gateway::CONTROLLER_NAME;
 use crate::api::status::{Condition, RouteParentStatus, RouteStatus, Status};
@@ -25,7 +27,7 @@ pub(super) fn report(
         conditions: conditions(&lowered, judged, generation),
     });
     let status = RouteStatus { parents: parents.collect() };
-    out.statuses.insert(object.clone(), Status::Route(status));
+    out.statuses.insert(object.clone(), Arc::new(Status::Route(status)));
     for Judged { index, verdict, .. } in judged {
         let Err(refusal) = verdict else { continue };
         out.problems.push(Problem {
