@@ -132,6 +132,35 @@ impl Kind {
         }
     }
 
+    /// The resource as it stands in the paths of the API server.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::GatewayClass => "gatewayclasses",
+            Self::Gateway => "gateways",
+            Self::ListenerSet => "listenersets",
+            Self::HttpRoute => "httproutes",
+            Self::GrpcRoute => "grpcroutes",
+            Self::TlsRoute => "tlsroutes",
+            Self::TcpRoute => "tcproutes",
+            Self::UdpRoute => "udproutes",
+            Self::ReferenceGrant => "referencegrants",
+            Self::BackendTlsPolicy => "backendtlspolicies",
+            Self::Namespace => "namespaces",
+            Self::Service => "services",
+            Self::Secret => "secrets",
+            Self::ConfigMap => "configmaps",
+            Self::EndpointSlice => "endpointslices",
+        }
+    }
+
+    /// How the API server is asked for objects of this kind. All are read in their version `v1`.
+    #[must_use]
+    pub fn resource(self) -> kube::core::ApiResource {
+        let kind = kube::core::GroupVersionKind::gvk(self.group(), "v1", self.as_str());
+        kube::core::ApiResource::from_gvk_with_plural(&kind, self.plural())
+    }
+
     /// Whether objects of this kind live outside namespaces.
     #[must_use]
     pub const fn is_cluster_scoped(self) -> bool {
