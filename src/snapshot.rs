@@ -138,6 +138,8 @@ kinds! {
 pub struct Facts {
     /// How Gateways are reached.
     pub exposure: Exposure,
+    /// Addresses that Gateways' statuses say they have, for [`Exposure::AddressPool`].
+    pub assigned: BTreeMap<ObjectKey, Vec<IpAddr>>,
     /// Sockets that were tried: where they are bound, or why they are not.
     pub sockets: BTreeMap<Socket, SocketState>,
     /// Whether a socket nobody has tried counts as bound (`paifang check`) or as pending.
@@ -146,7 +148,7 @@ pub struct Facts {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { exposure: Exposure::default(), sockets: BTreeMap::new(), assume_bound: true }
+        Self { exposure: Exposure::default(), assigned: BTreeMap::new(), sockets: BTreeMap::new(), assume_bound: true }
     }
 }
 
