@@ -50,6 +50,15 @@ macro_rules! kinds {
                 }
             }
 
+            /// Whether it is the very same object, not merely an equal one.
+            #[must_use]
+            pub fn is_same(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(one), Self::$kind(other)) => Arc::ptr_eq(one, other),)+
+                    _ => false,
+                }
+            }
+
             /// Its metadata, to be changed by the source that owns it; copies a shared object.
             pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
                 match self {
@@ -86,6 +95,14 @@ macro_rules! kinds {
             pub fn remove(&mut self, object: &ObjectRef) -> bool {
                 match object.kind {
                     $(Kind::$kind => Arc::make_mut(&mut self.$field).remove(&object.key).is_some(),)+
+                }
+            }
+
+            /// Whether no object of a kind differs: a comparison of pointers.
+            #[must_use]
+            pub fn shares(&self, other: &Self, kind: Kind) -> bool {
+                match kind {
+                    $(Kind::$kind => Arc::ptr_eq(&self.$field, &other.$field),)+
                 }
             }
 

@@ -60,16 +60,22 @@ pub(crate) fn created(meta: &ObjectMeta) -> i64 {
 }
 
 /// Reads every Gateway of ours, oldest first, conflicts and sockets decided.
-pub(crate) fn plan<'a>(env: &Env<'a>, classes: &Classes, out: &mut Translation) -> Vec<GatewayPlan<'a>> {
-    let mut loaded = Certificates::new();
+pub(crate) fn plan<'a>(
+    env: &Env<'a>,
+    classes: &Classes,
+    loaded: &mut Certificates,
+    out: &mut Translation,
+) -> Vec<GatewayPlan<'a>> {
+    loaded.begin();
     let mut plans = Vec::new();
     for (key, object) in env.snapshot.gateways.iter() {
         match classes.get(&object.spec.gateway_class_name) {
             Class::Foreign => {}
             Class::Missing => out.problems.push(missing_class(key, object)),
-            class => plans.push(plan_one(env, &mut loaded, class, (key, object))),
+            class => plans.push(plan_one(env, loaded, class, (key, object))),
         }
     }
+    loaded.end();
     plans.sort_by_key(|plan| (created(&plan.object.metadata), plan.key));
     exposure::assign(env.snapshot, &mut plans);
     socket::claim(&mut plans);
