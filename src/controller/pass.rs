@@ -9,8 +9,9 @@ use crate::api::{Kind, ObjectKey};
 use crate::config::Config;
 use crate::ir::{BackendKey, BackendProtocol, Ir};
 use crate::proxy::{Routes, Server};
-use crate::snapshot::{Facts, Snapshot, Socket};
+use crate::snapshot::{Exposure, Facts, Snapshot, Socket};
 use crate::source::State;
+use crate::source::live::Live;
 use crate::table::Table;
 use crate::telemetry::Metrics;
 use crate::telemetry::label::ListenerState;
@@ -35,6 +36,7 @@ pub(super) struct Pass {
     pub(super) server: Server,
     translator: Translator,
     endpoints: EndpointIndex,
+    live: Arc<Live>,
     facts: Arc<Facts>,
     ir: Ir,
     /// What the last pass worked with, and what it made of it.
@@ -43,7 +45,13 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    pub(super) fn new(config: &Config, metrics: Arc<Metrics>, routes: Arc<Routes>, server: Server) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        metrics: Arc<Metrics>,
+        routes: Arc<Routes>,
+        server: Server,
+        live: Arc<Live>,
+    ) -> Self {
         let facts = Facts { exposure: config.exposure(), assume_bound: false, ..Facts::default() };
         Self {
             metrics,
@@ -51,6 +59,7 @@ impl Pass {
             server,
             translator: Translator::default(),
             endpoints: EndpointIndex::default(),
+            live,
             facts: Arc::new(facts),
             ir: Ir::default(),
             before: Snapshot::default(),
@@ -60,6 +69,7 @@ impl Pass {
 
     /// Takes one state of the store to the data plane.
     pub(super) fn run(&mut self, state: &State) -> View {
+        self.recall_addresses();
         let snapshot = Snapshot { facts: Arc::clone(&self.facts), ..state.snapshot.clone() };
         let moved = self.endpoints.update(&snapshot);
         if self.means_the_same(&snapshot) {
@@ -69,6 +79,16 @@ impl Pass {
         }
         self.before = Snapshot { facts: Arc::clone(&self.facts), ..snapshot };
         View { version: state.version, translation: Arc::clone(&self.translation), addresses: self.server.addresses() }
+    }
+
+    /// With a pool of addresses, the statuses are the record of who has which.
+    fn recall_addresses(&mut self) {
+        if matches!(self.facts.exposure, Exposure::AddressPool(_)) {
+            let assigned = self.live.addresses();
+            if assigned != self.facts.assigned {
+                self.facts = Arc::new(Facts { assigned, ..(*self.facts).clone() });
+            }
+        }
     }
 
     /// Whether nothing but endpoints differs from the last pass: they reach the data plane without a
