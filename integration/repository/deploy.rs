@@ -73,7 +73,7 @@ fn there_is_one_version() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(yaml("deploy/chart/Chart.yaml")["appVersion"], version);
     assert!(container()["image"].as_str().unwrap().ends_with(&format!("/paifang:{version}")));
-    for document in ["deploy/Dockerfile", "deploy/README.md"] {
+    for document in ["README.md", "deploy/Dockerfile", "deploy/README.md"] {
         let text = read(document);
         let tags: Vec<_> =
             text.split("localhost/paifang:").skip(1).filter(|rest| rest.starts_with(char::is_numeric)).collect();
