@@ -5,6 +5,7 @@ mod defaults;
 mod endpoints;
 pub mod finding;
 pub mod folder;
+pub mod kubernetes;
 pub mod live;
 mod manifest;
 mod schema;
