@@ -88,19 +88,19 @@ build_suite() {
     # two tags are asked for, one program answers to both
     for tag in v0.1.0 v0.2.0; do
         ./image.py "$home/images/echo-$tag.tar" "registry.k8s.io/gateway-api/conformance/echo-basic:$tag" \
-            "/echo-basic=$bin/echo-basic"
+            "/echo-basic=$bin/echo-basic" >/dev/null
     done
 }
 
 build_dns() {
     tools "$1" dns ""
     ./image.py "$home/images/coredns.tar" "$("$bin/kubeadm" config images list --kubernetes-version \
-        "$("$bin/kubeadm" version -o short)" | grep coredns)" "/coredns=$bin/coredns"
+        "$("$bin/kubeadm" version -o short)" | grep coredns)" "/coredns=$bin/coredns" >/dev/null
 }
 
 build_pause() {
     gcc -static -O2 -o "$1/pause" pause.c
-    ./image.py "$home/images/pause.tar" registry.k8s.io/pause:3.10 "/pause=$1/pause"
+    ./image.py "$home/images/pause.tar" registry.k8s.io/pause:3.10 "/pause=$1/pause" >/dev/null
 }
 
 module_files() { echo "$modules/$1/go.mod" "$modules/$1/go.sum"; }

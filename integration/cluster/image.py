@@ -5,6 +5,7 @@
 
 The first file is the entry point. All files belong to root. --libs adds the shared libraries that the entry point is
 linked with, its loader included. The same files give the same image, byte for byte.
+A TAG that ends in "-HASH" gets the content's hash there; the image's full name is printed.
 """
 import argparse
 import hashlib
@@ -85,7 +86,10 @@ def main():
     entrypoint, binary = files[0]
     if args.libs:
         files += libraries(binary)
-    write(args.out, args.name, args.user, entrypoint, layer(files))
+    data = layer(files)
+    name = re.sub("-HASH$", "-" + hashlib.sha256(data).hexdigest()[:12], args.name)
+    write(args.out, name, args.user, entrypoint, data)
+    print(name)
 
 
 main()

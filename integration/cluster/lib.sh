@@ -10,7 +10,7 @@ if [[ -n ${KUBECONFIG:-} && -z ${PAIFANG_CLUSTER_STATE:-} ]]; then own_cluster=n
 # What is built, for all clusters; one running cluster; what a run leaves to read.
 home=${PAIFANG_CLUSTER_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/paifang/cluster}
 state=${PAIFANG_CLUSTER_STATE:-${TMPDIR:-/tmp}/paifang-cluster}
-results=${PAIFANG_CLUSTER_RESULTS:-$home/results}
+results=${PAIFANG_CLUSTER_RESULTS:-$home/results/$(basename "$state")}
 bin=$home/bin
 
 # The cluster's only node, and its networks: nothing of it is visible outside its namespaces.
