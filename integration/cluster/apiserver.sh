@@ -19,6 +19,7 @@ start() {
         --requestheader-extra-headers-prefix X-Remote-Extra- --requestheader-group-headers X-Remote-Group \
         --requestheader-username-headers X-Remote-User \
         --proxy-client-cert-file "$pki/front-proxy-client.crt" --proxy-client-key-file "$pki/front-proxy-client.key" \
+        --shutdown-watch-termination-grace-period 1s \
         --audit-policy-file "$here/audit.yaml" --audit-log-path "$state/log/audit.json" --audit-log-maxsize 1000 \
         >>"$state/log/apiserver.log" 2>&1 </dev/null &
     remember $! "$state/apiserver.pid"

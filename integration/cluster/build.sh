@@ -32,7 +32,7 @@ find_go() {
 # part NAME FILE…: runs build_NAME in its own folder unless its stamp says that nothing has changed; FILEs are its sources.
 part() {
     local name=$1 want began=$SECONDS; shift
-    want=$(cat "$@" "$here/image.py" <(declare -f "build_$name" tools crds) | sha256sum)
+    want=$(cat "$@" <(declare -f "build_$name" tools crds) | sha256sum)
     [[ $(cat "$home/stamps/$name" 2>/dev/null) != "$want" ]] || return 0
     say "building $name"
     [[ -n ${go_found:-} ]] || { find_go; go_found=yes; }
@@ -107,14 +107,14 @@ module_files() { echo "$modules/$1/go.mod" "$modules/$1/go.sum"; }
 
 # shellcheck disable=SC2046 # lists of files
 {
-    part suite $(module_files suite) "$modules/suite/suite_test.go"
+    part suite $(module_files suite) "$modules/suite/suite_test.go" "$here/image.py"
     part helm $(module_files helm)
     [[ $only != suite ]] || exit 0
     part kubernetes $(module_files kubernetes)
     part etcdctl $(module_files etcdctl)
     part node $(module_files node)
     part balancer $(module_files balancer)
-    part dns $(module_files dns) "$modules/kubernetes/go.mod"
-    part pause "$here/pause.c"
+    part dns $(module_files dns) "$modules/kubernetes/go.mod" "$here/image.py"
+    part pause "$here/pause.c" "$here/image.py"
 }
 say "all parts are built, in $home"

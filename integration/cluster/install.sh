@@ -17,11 +17,11 @@ fi
 "$here/in.sh" helm upgrade --install "$release" "$checkout/deploy/chart" --namespace "$namespace" --create-namespace \
     --set "image.repository=${image%:*}" --set-string "image.tag=${image##*:}" --set image.pullPolicy=IfNotPresent \
     --set "gatewayClass.name=$class" "$@" >/dev/null
-in() { "$here/in.sh" kubectl "$@"; }
-if ! { in -n "$namespace" rollout status "deployment/$release" --timeout=120s &&
-    in wait "gatewayclass/$class" --for=condition=Accepted --timeout=60s; }; then
-    in -n "$namespace" get pods -o wide >&2 || true
-    in -n "$namespace" logs -l "app.kubernetes.io/instance=$release" --tail=20 --prefix >&2 || true
+kube() { "$here/in.sh" kubectl "$@"; }
+if ! { kube -n "$namespace" rollout status "deployment/$release" --timeout=120s &&
+    kube wait "gatewayclass/$class" --for=condition=Accepted --timeout=60s; }; then
+    kube -n "$namespace" get pods -o wide >&2 || true
+    kube -n "$namespace" logs -l "app.kubernetes.io/instance=$release" --tail=20 --prefix >&2 || true
     die "Paifang did not become ready"
 fi
 say "Paifang $image is installed after $((SECONDS - began)) s"

@@ -1,5 +1,5 @@
 # What every script of the test bed shares: where things are, which cluster is meant. Sourced, not run.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$here/../.." && pwd)

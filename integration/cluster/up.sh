@@ -41,7 +41,9 @@ done
 PAIFANG_CLUSTER_HOME=$home PAIFANG_CLUSTER_STATE=$state setsid unshare --net --uts --ipc --mount --pid --fork --kill-child \
     --mount-proc "$here/node.sh" >"$state/log/node.log" 2>&1 </dev/null &
 remember $! "$state/unshare.pid"
-find_init() { init=$(cat "/proc/$(pid_of "$state/unshare.pid")/task/$(pid_of "$state/unshare.pid")/children") && [[ -n $init ]]; }
+unshared=$(pid_of "$state/unshare.pid")
+# shellcheck disable=SC2329 # called by wait_for
+find_init() { init=$(cat "/proc/$unshared/task/$unshared/children") && [[ -n $init ]]; }
 wait_for 10 find_init
 remember "${init% }" "$state/init.pid"
 
