@@ -11,6 +11,8 @@
 
 #[path = "repository/conf.rs"]
 mod conf;
+#[path = "repository/deploy.rs"]
+mod deploy;
 #[path = "repository/files.rs"]
 mod files;
 #[path = "repository/labels.rs"]

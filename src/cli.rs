@@ -32,10 +32,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve what a folder of Kubernetes manifests describes, and follow its changes.
+    /// Serve what a cluster, or a folder of Kubernetes manifests, describes, and follow its changes.
     ///
-    /// Every *.yaml, *.yml and *.json file below the folder is read. Edit one while it runs: the
-    /// change is live at once and no request fails. A file that cannot be read keeps its last good
+    /// Without --manifests the API server is asked, as KUBECONFIG or the pod's service account says.
+    /// With it, every *.yaml, *.yml and *.json file below the folder is read. Edit one while it runs:
+    /// the change is live at once and no request fails. A file that cannot be read keeps its last good
     /// content. GET /readyz on the admin address says when requests are served.
     Run(Run),
     /// Say what a folder of manifests means: the statuses a cluster would show, and every problem
@@ -50,9 +51,9 @@ enum Command {
 /// Arguments of `paifang run`.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Folder of manifests.
+    /// Folder of manifests, to be served in place of a cluster.
     #[arg(long, value_name = "DIR")]
-    pub(crate) manifests: PathBuf,
+    pub(crate) manifests: Option<PathBuf>,
     /// Settings of the process; without it every setting has its default.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -280,6 +280,15 @@ impl Ports {
 pub struct PortRange(pub RangeInclusive<u16>);
 
 impl Config {
+    /// The same settings for a cluster: what was left open is as a cluster wants it.
+    #[must_use]
+    pub fn in_cluster(mut self) -> Self {
+        if self.exposure.mode == ExposureMode::Auto {
+            self.exposure.mode = ExposureMode::Service;
+        }
+        self
+    }
+
     /// How Gateways are reached; where that was left open, as a folder wants it.
     #[must_use]
     pub fn exposure(&self) -> Exposure {

@@ -6,5 +6,5 @@ mod edge;
 mod pass;
 mod tidy;
 
-pub use edge::Edge;
+pub use edge::{Edge, Inputs};
 pub use pass::View;

@@ -5,6 +5,7 @@
 
 mod exposure;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,6 +24,31 @@ use crate::api::{Kind, ObjectKey, ObjectRef};
 
 /// Objects of one kind by namespace and name.
 pub type Objects<T> = Arc<BTreeMap<ObjectKey, Arc<T>>>;
+
+/// The keys whose objects are not the very same in two versions of a map. The cost is one walk over
+/// both, and nothing when they are one.
+pub fn differences<'a, T>(before: &'a Objects<T>, after: &'a Objects<T>) -> Vec<&'a ObjectKey> {
+    let mut keys = Vec::new();
+    if Arc::ptr_eq(before, after) {
+        return keys;
+    }
+    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (Some((old, _)), Some((new, _))) => old.cmp(new),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return keys,
+        };
+        let gone = if order == Ordering::Greater { None } else { old.next() };
+        let come = if order == Ordering::Less { None } else { new.next() };
+        match (gone, come) {
+            (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => {}
+            (Some((key, _)), _) | (None, Some((key, _))) => keys.push(key),
+            (None, None) => {}
+        }
+    }
+}
 
 /// Declares the snapshot's maps and the object union together, so that no kind is forgotten.
 macro_rules! kinds {
@@ -47,6 +73,15 @@ macro_rules! kinds {
             pub fn reference(&self) -> ObjectRef {
                 match self {
                     $(Self::$kind(object) => ObjectRef::new(Kind::$kind, ObjectKey::of(&object.metadata)),)+
+                }
+            }
+
+            /// Whether it is the very same object, not merely an equal one.
+            #[must_use]
+            pub fn is_same(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(one), Self::$kind(other)) => Arc::ptr_eq(one, other),)+
+                    _ => false,
                 }
             }
 
@@ -86,6 +121,14 @@ macro_rules! kinds {
             pub fn remove(&mut self, object: &ObjectRef) -> bool {
                 match object.kind {
                     $(Kind::$kind => Arc::make_mut(&mut self.$field).remove(&object.key).is_some(),)+
+                }
+            }
+
+            /// Whether no object of a kind differs: a comparison of pointers.
+            #[must_use]
+            pub fn shares(&self, other: &Self, kind: Kind) -> bool {
+                match kind {
+                    $(Kind::$kind => Arc::ptr_eq(&self.$field, &other.$field),)+
                 }
             }
 
@@ -138,6 +181,8 @@ kinds! {
 pub struct Facts {
     /// How Gateways are reached.
     pub exposure: Exposure,
+    /// Addresses that Gateways' statuses say they have, for [`Exposure::AddressPool`].
+    pub assigned: BTreeMap<ObjectKey, Vec<IpAddr>>,
     /// Sockets that were tried: where they are bound, or why they are not.
     pub sockets: BTreeMap<Socket, SocketState>,
     /// Whether a socket nobody has tried counts as bound (`paifang check`) or as pending.
@@ -146,7 +191,7 @@ pub struct Facts {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { exposure: Exposure::default(), sockets: BTreeMap::new(), assume_bound: true }
+        Self { exposure: Exposure::default(), assigned: BTreeMap::new(), sockets: BTreeMap::new(), assume_bound: true }
     }
 }
 
@@ -203,4 +248,23 @@ pub enum BindFailure {
     NoSuchAddress,
     /// Anything else, in the system's words.
     Other(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_what_came_went_or_was_replaced() {
+        let map = |entries: &[(&str, &Arc<u8>)]| -> Objects<u8> {
+            Arc::new(entries.iter().map(|(name, value)| (ObjectKey::new("ns", *name), Arc::clone(value))).collect())
+        };
+        let values: Vec<Arc<u8>> = [1, 1, 2].map(Arc::new).into();
+        let before = map(&[("a", &values[0]), ("b", &values[0]), ("c", &values[0]), ("d", &values[0])]);
+        let after = map(&[("b", &values[0]), ("c", &values[1]), ("d", &values[0]), ("e", &values[2])]);
+        let names = |keys: Vec<&ObjectKey>| keys.into_iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(differences(&before, &after)), ["a", "c", "e"]);
+        assert_eq!(names(differences(&after, &before)), ["a", "c", "e"]);
+        assert!(differences(&before, &before).is_empty());
+    }
 }

@@ -24,6 +24,7 @@ mod finding;
 mod gateway;
 mod grant;
 mod listener;
+mod memo;
 mod pattern;
 mod problem;
 mod reason;
@@ -65,20 +66,36 @@ pub(crate) struct Env<'a> {
     grants: grant::Grants<'a>,
 }
 
+/// Translates snapshot after snapshot. What has not changed since the last is not worked out again;
+/// the result is the same as that of [`translate`].
+#[derive(Debug, Default)]
+pub struct Translator {
+    routes: memo::Memo,
+    certificates: certificate::Certificates,
+}
+
+impl Translator {
+    /// Translates a snapshot.
+    #[must_use]
+    pub fn translate(&mut self, snapshot: &Snapshot) -> Translation {
+        let env = Env { snapshot, grants: grant::Grants::new(snapshot) };
+        let mut out = Translation::default();
+        let classes = class::classes(snapshot, &mut out);
+        let mut gateways = gateway::plan(&env, &classes, &mut self.certificates, &mut out);
+        route::attach_all(&env, &mut self.routes, &mut gateways, &mut out);
+        gateway::report(gateways, &snapshot.facts, &mut out);
+        // Collected anew, its nodes are full instead of half full.
+        out.statuses = std::mem::take(&mut out.statuses).into_iter().collect();
+        out.problems.sort();
+        out.problems.dedup();
+        out
+    }
+}
+
 /// Translates a snapshot.
 #[must_use]
 pub fn translate(snapshot: &Snapshot) -> Translation {
-    let env = Env { snapshot, grants: grant::Grants::new(snapshot) };
-    let mut out = Translation::default();
-    let classes = class::classes(snapshot, &mut out);
-    let mut gateways = gateway::plan(&env, &classes, &mut out);
-    route::attach_all(&env, &mut gateways, &mut out);
-    gateway::report(gateways, &snapshot.facts, &mut out);
-    // Collected anew, its nodes are full instead of half full.
-    out.statuses = std::mem::take(&mut out.statuses).into_iter().collect();
-    out.problems.sort();
-    out.problems.dedup();
-    out
+    Translator::default().translate(snapshot)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use paifang::api::Kind;
 use paifang::api::gateway::CONTROLLER_NAME;
 use paifang::snapshot::{Object, Snapshot};
-use paifang::translate::translate;
+use paifang::translate::{Translator, translate};
 use serde_json::{Value, json};
 
 /// Services that the routes share.
@@ -62,5 +62,25 @@ fn full(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, full);
+/// One route changes back and forth, as a source puts it, and a translator with a past follows.
+fn one_changed(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("translate");
+    group.sample_size(10);
+    for count in [10, 1_000, 5_000, 10_000, 40_000] {
+        let mut snapshot = world(count);
+        let versions = [route(count / 2), route(count / 2)];
+        let mut versions = versions.iter().cycle();
+        let mut translator = Translator::default();
+        drop(translator.translate(&snapshot));
+        group.bench_function(format!("1 changed of {count} routes"), |bench| {
+            bench.iter_with_large_drop(|| {
+                let changed = versions.next().and_then(|it| Object::from_json(Kind::HttpRoute, it).ok());
+                changed.into_iter().for_each(|object| snapshot.put(object));
+                translator.translate(black_box(&snapshot))
+            });
+        });
+    }
+}
+
+criterion_group!(benches, full, one_changed);
 criterion_main!(benches);

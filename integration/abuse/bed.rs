@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 
 use paifang::config::{Config, Ports};
-use paifang::controller::Edge;
+use paifang::controller::{Edge, Inputs};
 use paifang::source::{Store, folder};
 use paifang::telemetry::{AccessLog, Metrics};
 
@@ -35,7 +35,7 @@ static HOOK: Once = Once::new();
 /// The edge, its backend, and where they are.
 pub(crate) struct Bed {
     edge: Edge,
-    _store: Store,
+    _store: Arc<Store>,
     /// What is behind the edge.
     pub(crate) backend: Backend,
     /// Its plain listener.
@@ -63,8 +63,9 @@ impl Bed {
         std::fs::write(directory.path().join("certificate.yaml"), certificate).unwrap();
         let loaded = folder::load(directory.path()).unwrap();
         assert!(loaded.findings.is_empty(), "{:?}", loaded.findings);
-        let store = Store::default();
-        let edge = Edge::start(config, &store, AccessLog::disabled(), Arc::new(Metrics::new().unwrap())).unwrap();
+        let inputs = Inputs::default();
+        let store = Arc::clone(&inputs.store);
+        let edge = Edge::start(config, inputs, AccessLog::disabled(), Arc::new(Metrics::new().unwrap())).unwrap();
         store.apply(loaded.changes, true);
         let version = store.subscribe().borrow().version;
         assert!(edge.settled(version).await, "the edge ended");

@@ -38,3 +38,17 @@ fn every_reason_can_occur() {
 fn every_state_of_a_listener_can_occur() {
     occurs("src/telemetry/label.rs", "ListenerState");
 }
+
+#[test]
+fn every_reason_of_a_condition_is_explained() {
+    let text = read("src/docs/troubleshooting.md");
+    let (_, table) = text.split_once("# Every reason").unwrap();
+    let code = read("src/translate/reason.rs");
+    let reasons: Vec<_> = code.lines().filter_map(|line| line.split("=> \"").nth(1)?.split('"').next()).collect();
+    assert!(reasons.len() > 20, "{reasons:?}");
+    for reason in reasons {
+        let named =
+            table.lines().filter_map(|row| row.split('|').nth(1)).any(|names| names.contains(&format!("`{reason}`")));
+        assert!(named, "src/docs/troubleshooting.md does not explain {reason}");
+    }
+}

@@ -22,7 +22,7 @@ fn links(text: &str) -> Vec<&str> {
 /// Words in backquotes or commands that look like paths of this repository.
 fn paths(text: &str) -> Vec<&str> {
     let ends = |c: char| c.is_whitespace() || "`'\"()[],:;|".contains(c);
-    let folders = ["conf/", "src/", "integration/", "bench/", ".ci/"];
+    let folders = ["conf/", "src/", "integration/", "bench/", "deploy/", ".ci/"];
     let words = text.split(ends).map(|word| word.trim_end_matches(['.', '/']));
     words
         .filter(|word| folders.iter().any(|folder| word.starts_with(folder)) && !word.contains(['*', '$', '<']))

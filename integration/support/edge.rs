@@ -9,7 +9,7 @@ use anyhow::Context;
 use paifang::api::status::Status;
 use paifang::api::{Kind, ObjectKey, ObjectRef};
 use paifang::config::{Config, Ports};
-use paifang::controller::Edge;
+use paifang::controller::{Edge, Inputs};
 use paifang::ir::ListenerProtocol;
 use paifang::snapshot::Snapshot;
 use paifang::source::finding::{Finding, Level};
@@ -75,7 +75,7 @@ pub(crate) struct Place {
 /// An edge that serves a manifest file with backends that answer.
 pub(crate) struct EdgeUnderTest {
     edge: Edge,
-    store: Store,
+    store: Arc<Store>,
     backends: Backends,
 }
 
@@ -86,8 +86,9 @@ impl EdgeUnderTest {
         let mut backends = Backends::start(&loaded.snapshot).await?;
         loaded.changes.append(&mut backends.changes);
         let config = Config { ports: Ports::Ephemeral, threads: 1, ..Config::default() };
-        let store = Store::default();
-        let edge = Edge::start(config, &store, AccessLog::disabled(), Arc::new(Metrics::new()?))?;
+        let inputs = Inputs::default();
+        let store = Arc::clone(&inputs.store);
+        let edge = Edge::start(config, inputs, AccessLog::disabled(), Arc::new(Metrics::new()?))?;
         let under_test = Self { edge, store, backends };
         under_test.apply(loaded.changes).await?;
         Ok(under_test)

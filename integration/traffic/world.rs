@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use paifang::api::ObjectRef;
 use paifang::config::{Config, Ports};
-use paifang::controller::{Edge, View};
+use paifang::controller::{Edge, Inputs, View};
 use paifang::source::finding::Level;
 use paifang::source::{Change, Store, folder};
 use paifang::telemetry::{AccessLog, Metrics};
@@ -18,7 +18,7 @@ use crate::within;
 pub struct World {
     pub edge: Edge,
     pub metrics: Arc<Metrics>,
-    store: Store,
+    store: Arc<Store>,
     manifests: BTreeMap<String, Value>,
     served: BTreeSet<ObjectRef>,
 }
@@ -37,8 +37,9 @@ impl World {
     /// An edge with an access log.
     pub async fn logging(config: Config, log: AccessLog, manifests: impl IntoIterator<Item = Value>) -> Self {
         let config = Config { ports: Ports::Ephemeral, threads: 2, ..config };
-        let (store, metrics) = (Store::default(), Arc::new(Metrics::new().unwrap()));
-        let edge = Edge::start(config, &store, log, Arc::clone(&metrics)).unwrap();
+        let (inputs, metrics) = (Inputs::default(), Arc::new(Metrics::new().unwrap()));
+        let store = Arc::clone(&inputs.store);
+        let edge = Edge::start(config, inputs, log, Arc::clone(&metrics)).unwrap();
         let mut world = Self { edge, metrics, store, manifests: BTreeMap::new(), served: BTreeSet::new() };
         world.put(manifests).await;
         world

@@ -11,7 +11,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::{Admin, State};
+use super::{Admin, Readiness, State};
 use crate::telemetry::rules::Scrape;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -56,15 +56,15 @@ pub(super) async fn answer(admin: Arc<Admin>, method: Method, path: String) -> R
     match &*path {
         "/" => text(StatusCode::OK, index(&admin)),
         "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
-        "/readyz" => ready(admin.readiness.get()),
+        "/readyz" => ready(&admin.readiness),
         "/metrics" => respond(StatusCode::OK, METRICS, Pieces::Scrape(admin.metrics.scrape())),
         _ => page(admin, path).await,
     }
 }
 
-fn ready(state: State) -> Response<Pieces> {
-    let status = if state == State::Ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    text(status, format!("{}\n", state.as_str()))
+fn ready(readiness: &Readiness) -> Response<Pieces> {
+    let ready = readiness.get() == State::Ready;
+    text(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, readiness.text())
 }
 
 async fn page(admin: Arc<Admin>, path: String) -> Response<Pieces> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use parking_lot::Mutex;
 use prometheus::IntGauge;
 
 /// Where the process is in its life.
@@ -25,7 +26,7 @@ impl State {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::NotSynced => "not ready: the manifests have not been read completely",
+            Self::NotSynced => "not ready: what is to be served has not been read completely",
             Self::NotPublished => "not ready: no configuration is served yet",
             Self::Ready => "ready",
             Self::Draining => "not ready: draining, the process is about to end",
@@ -37,6 +38,7 @@ impl State {
 #[derive(Debug, Clone)]
 pub struct Readiness {
     state: Arc<AtomicU8>,
+    remark: Arc<Mutex<Option<String>>>,
     gauge: IntGauge,
 }
 
@@ -44,7 +46,7 @@ impl Readiness {
     /// Starts as [`State::NotSynced`]; `gauge` is 1 exactly while ready.
     #[must_use]
     pub fn new(gauge: IntGauge) -> Self {
-        let readiness = Self { state: Arc::new(AtomicU8::new(0)), gauge };
+        let readiness = Self { state: Arc::new(AtomicU8::new(0)), remark: Arc::default(), gauge };
         readiness.gauge.set(0);
         readiness
     }
@@ -56,6 +58,18 @@ impl Readiness {
         if entered.is_ok() {
             self.gauge.set(i64::from(state == State::Ready));
         }
+    }
+
+    /// Adds a line on what is not as it should be, ready or not.
+    pub fn remark(&self, remark: Option<String>) {
+        *self.remark.lock() = remark;
+    }
+
+    /// What `/readyz` says.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let state = self.get().as_str();
+        self.remark.lock().as_ref().map_or_else(|| format!("{state}\n"), |remark| format!("{state}\n{remark}\n"))
     }
 
     /// The state.

@@ -1,23 +1,20 @@
-//! `paifang run`: a folder of manifests, served.
+//! `paifang run`: a folder of manifests or a cluster, served.
 
-use std::path::PathBuf;
+mod folder;
+
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::Run;
-use super::demo::Demo;
-use super::report::Reporter;
 use crate::admin::{self, Admin, Page, Readiness, State as Life};
 use crate::config::Config;
-use crate::controller::{Edge, View};
+use crate::controller::{Edge, Inputs, View};
 use crate::proxy::Routes;
-use crate::source::Store;
-use crate::source::folder::{self, Watching};
 use crate::telemetry::{AccessLog, Metrics, trace};
 
 /// How long the last lines of the access log may take to be written.
@@ -40,13 +37,32 @@ fn settings(arguments: &Run) -> anyhow::Result<Config> {
     config.bind = arguments.bind.unwrap_or(config.bind);
     config.admin = arguments.admin.unwrap_or(config.admin);
     config.threads = arguments.threads.unwrap_or(config.threads);
-    Ok(config)
+    Ok(if arguments.manifests.is_none() { config.in_cluster() } else { config })
+}
+
+/// What every way of serving works with.
+struct Process {
+    config: Config,
+    inputs: Inputs,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    access_log: AccessLog,
+    served: Arc<Served>,
+    signals: Signals,
+}
+
+/// What feeds the store while the process serves.
+trait Feed {
+    /// The process is about to end: whoever waits to take over may do so.
+    async fn leave(&mut self);
+    /// The last request is answered.
+    async fn end(self);
 }
 
 async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     // first of all: the system ends a process that has not asked for its signals, or, when it is the
     // first of a container, drops them
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new()?);
     let access_log = AccessLog::start(&config.access_log, metrics.access_log_dropped.clone())
         .with_context(|| format!("cannot write the access log to '{}'", config.access_log.file))?;
@@ -54,43 +70,17 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     tracing::info!(address = %admin_socket.local_addr()?, "admin server listening");
     let readiness = Readiness::new(metrics.ready.clone());
     let (stop, stopped) = watch::channel(false);
-    let served = Arc::new(OnceLock::new());
+    let served = Arc::new(Served::new());
     let pages = vec![dump(Arc::clone(&served))];
     let admin = Arc::new(Admin { metrics: Arc::clone(&metrics), readiness: readiness.clone(), pages });
     let admin = tokio::spawn(admin::serve(admin_socket, admin, stopped));
 
-    let store = Arc::new(Store::default());
-    let folder = tokio::select! {
-        folder = first_reading(arguments.manifests.clone(), Arc::clone(&store)) => folder?,
-        () = signals.next() => {
-            tracing::info!("asked to stop before anything was served");
-            return Ok(ExitCode::SUCCESS);
-        }
+    let inputs = Inputs::default();
+    let process = Process { config, inputs, metrics, readiness, access_log: access_log.clone(), served, signals };
+    let drained = match &arguments.manifests {
+        Some(manifests) => folder::serve(process, manifests.clone()).await?,
+        None => anyhow::bail!("a cluster cannot be served yet: say --manifests DIR"),
     };
-    readiness.set(Life::NotPublished);
-    let mut demo = Demo::default();
-    let first = store.subscribe().borrow().clone();
-    demo.follow(&first, &store).await;
-
-    let delay = config.drain.delay;
-    let edge = Edge::start(config, &store, access_log.clone(), Arc::clone(&metrics))?;
-    // it is set here and nowhere else
-    let _ = served.set((edge.view(), Arc::clone(edge.routes())));
-    let reporter = tokio::spawn(Reporter::new(folder, metrics).follow(edge.view(), readiness.clone()));
-    let follower = tokio::spawn(follow(demo, store));
-
-    signals.next().await;
-    tracing::info!("asked to stop: draining");
-    readiness.set(Life::Draining);
-    let drained = tokio::select! {
-        drained = drain(edge, delay) => drained,
-        () = signals.next() => {
-            tracing::warn!("asked to stop again: ending at once");
-            false
-        }
-    };
-    reporter.abort();
-    follower.abort();
     let _ = stop.send(true);
     // the task ends by itself; how does not matter any more
     let _ = admin.await;
@@ -100,15 +90,35 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reads the folder for the first time, and watches it from then on. On a thread that ends, because
-/// then the allocator gives back what the reading needed; the admin server answers meanwhile.
-async fn first_reading(manifests: PathBuf, store: Arc<Store>) -> anyhow::Result<Watching> {
-    let (done, read) = oneshot::channel();
-    std::thread::Builder::new().name("first reading".to_owned()).spawn(move || {
-        // who waited for it may be gone: the process ends
-        let _ = done.send(folder::watch(&manifests, store));
-    })?;
-    Ok(read.await.map_err(|_| anyhow::anyhow!("reading the folder failed: this is a bug"))??)
+impl Process {
+    /// Starts serving what the store holds.
+    fn edge(&self) -> anyhow::Result<Edge> {
+        let edge =
+            Edge::start(self.config.clone(), self.inputs.clone(), self.access_log.clone(), Arc::clone(&self.metrics))?;
+        // it is set here and nowhere else
+        let _ = self.served.set((edge.view(), Arc::clone(edge.routes())));
+        Ok(edge)
+    }
+
+    /// Serves until a signal comes, then lets requests finish; says whether all did.
+    async fn until_stopped(mut self, edge: Edge, mut feed: impl Feed) -> bool {
+        self.signals.next().await;
+        tracing::info!("asked to stop: draining");
+        self.readiness.set(Life::Draining);
+        let ending = async {
+            feed.leave().await;
+            drain(edge, self.config.drain.delay).await
+        };
+        let drained = tokio::select! {
+            drained = ending => drained,
+            () = self.signals.next() => {
+                tracing::warn!("asked to stop again: ending at once");
+                false
+            }
+        };
+        feed.end().await;
+        drained
+    }
 }
 
 /// Not ready first, so that whoever balances in front of us looks elsewhere; then the sockets close.
@@ -159,13 +169,4 @@ fn dump(served: Arc<Served>) -> Page {
         Some(serde_json::json!({ "statuses": statuses, "problems": translation.problems, "table": table }))
     };
     Page { path: "/config_dump", title: "what is served, and the status of every object", render: Box::new(render) }
-}
-
-/// Keeps the demonstration backends in step with the Services that ask for them.
-async fn follow(mut demo: Demo, store: Arc<Store>) {
-    let mut state = store.subscribe();
-    while state.changed().await.is_ok() {
-        let current = state.borrow_and_update().clone();
-        demo.follow(&current, &store).await;
-    }
 }

@@ -11,6 +11,7 @@ use super::tidy;
 use crate::config::Config;
 use crate::proxy::{Routes, Server};
 use crate::snapshot::Socket;
+use crate::source::live::Live;
 use crate::source::{State, Store};
 use crate::telemetry::{AccessLog, Metrics};
 
@@ -28,6 +29,15 @@ pub struct Edge {
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
+/// What an edge serves.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// The objects.
+    pub store: Arc<Store>,
+    /// What else an API server says of them; with a folder nothing.
+    pub live: Arc<Live>,
+}
+
 type Stop = oneshot::Sender<bool>;
 
 impl Edge {
@@ -35,14 +45,14 @@ impl Edge {
     ///
     /// # Errors
     /// When threads or metrics cannot be set up.
-    pub fn start(config: Config, store: &Store, access_log: AccessLog, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+    pub fn start(config: Config, inputs: Inputs, access_log: AccessLog, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let (config, routes) = (Arc::new(config), Arc::new(Routes::default()));
         let server = Server::start(Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics), access_log)?;
         metrics.observe(Arc::clone(&routes) as Arc<_>);
-        let pass = Pass::new(&config, Arc::clone(&metrics), Arc::clone(&routes), server);
+        let pass = Pass::new(&config, Arc::clone(&metrics), Arc::clone(&routes), server, inputs.live);
         let (view_sender, view) = watch::channel(View::default());
         let (stop, stopped) = oneshot::channel();
-        let state = store.subscribe();
+        let state = inputs.store.subscribe();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
             runtime.block_on(control(pass, state, view_sender, stopped));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use super::Filters;
+use crate::api::ObjectKey;
 
 /// A Service port as one protocol is spoken to it. Backends with equal keys share endpoints,
 /// balancing state and connections.
@@ -19,6 +20,14 @@ pub struct BackendKey {
     pub port: u16,
     /// What is spoken to it.
     pub protocol: BackendProtocol,
+}
+
+impl BackendKey {
+    /// Its Service.
+    #[must_use]
+    pub fn service(&self) -> ObjectKey {
+        ObjectKey::new(Arc::clone(&self.namespace), Arc::clone(&self.service))
+    }
 }
 
 impl fmt::Display for BackendKey {

@@ -30,6 +30,18 @@ pub struct AddressRange {
 }
 
 impl AddressRange {
+    /// How many addresses it has; all of IPv6 counts one less than it should.
+    #[must_use]
+    pub fn size(&self) -> u128 {
+        match (self.first, self.last) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => u128::from(u32::from(last).saturating_sub(u32::from(first))) + 1,
+            (IpAddr::V6(first), IpAddr::V6(last)) => {
+                u128::from(last).saturating_sub(u128::from(first)).saturating_add(1)
+            }
+            _ => 0,
+        }
+    }
+
     /// Whether an address lies in it.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

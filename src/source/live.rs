@@ -1,13 +1,15 @@
 //! What the API server holds beside what the store needs: versions, and statuses as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 
-use crate::api::ObjectRef;
+use crate::api::gateway::listener::GatewayAddress;
+use crate::api::{Kind, ObjectKey, ObjectRef};
 
 /// Objects as the API server has them. The source notes what its watches bring, whoever writes notes
 /// what a write answered.
@@ -68,6 +70,14 @@ impl Live {
         self.inner.lock().objects.keys().cloned().collect()
     }
 
+    /// The addresses that the statuses of Gateways say they have.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeMap<ObjectKey, Vec<IpAddr>> {
+        let inner = self.inner.lock();
+        let gateways = inner.objects.iter().filter(|(object, _)| object.kind == Kind::Gateway);
+        gateways.map(|(object, seen)| (object.key.clone(), addresses(seen.status.as_deref()))).collect()
+    }
+
     /// Waits for objects that were noted since the last call. For one reader.
     pub async fn changed(&self) -> BTreeSet<ObjectRef> {
         loop {
@@ -78,6 +88,17 @@ impl Live {
             self.changed.notified().await;
         }
     }
+}
+
+fn addresses(status: Option<&RawValue>) -> Vec<IpAddr> {
+    #[derive(serde::Deserialize)]
+    struct Status {
+        #[serde(default)]
+        addresses: Vec<GatewayAddress>,
+    }
+    let status = status.and_then(|status| serde_json::from_str::<Status>(status.get()).ok());
+    let addresses = status.map(|status| status.addresses).unwrap_or_default();
+    addresses.iter().filter_map(|address| address.value.as_ref()?.parse().ok()).collect()
 }
 
 /// Whether a resource version is older than another. They are numbers that rise since Kubernetes 1.35;
@@ -92,7 +113,6 @@ fn is_older(version: &str, than: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Kind, ObjectKey};
 
     fn seen(uid: &str, version: &str) -> Seen {
         Seen { uid: uid.into(), resource_version: version.into(), generation: 1, status: None }
@@ -110,5 +130,19 @@ mod tests {
         assert_eq!(live.changed().await.len(), 1);
         live.forget(&object);
         assert_eq!(version(&live), None);
+    }
+
+    #[test]
+    fn the_addresses_of_gateways_are_read_from_their_statuses() {
+        let live = Live::default();
+        let status =
+            r#"{"addresses": [{"type": "IPAddress", "value": "10.0.0.7"}, {"type": "Hostname", "value": "x"}]}"#;
+        let status = RawValue::from_string(status.to_owned()).unwrap();
+        let gateway = ObjectKey::new("a", "b");
+        let noted = Seen { status: Some(status.into()), ..seen("1", "1") };
+        live.note(ObjectRef::new(Kind::HttpRoute, gateway.clone()), noted.clone());
+        assert!(live.addresses().is_empty());
+        live.note(ObjectRef::new(Kind::Gateway, gateway.clone()), noted);
+        assert_eq!(live.addresses(), BTreeMap::from([(gateway, vec![IpAddr::from([10, 0, 0, 7])])]));
     }
 }

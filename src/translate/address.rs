@@ -7,23 +7,25 @@ use super::finding::Findings;
 use super::reason::Reason;
 use crate::api::gateway::listener::{AddressType, GatewayAddress};
 
-/// Reads `spec.addresses`; without any, or with an empty value, the default address serves.
-pub(crate) fn addresses(asked: &[GatewayAddress], default: IpAddr, findings: &mut Findings) -> Vec<IpAddr> {
-    if asked.is_empty() {
-        return vec![default];
+/// Reads `spec.addresses`: each asks for an address, or, without a value, for any. Whoever asks for
+/// none asks for any.
+pub(crate) fn asked(written: &[GatewayAddress], findings: &mut Findings) -> Vec<Option<IpAddr>> {
+    if written.is_empty() {
+        return vec![None];
     }
-    let mut addresses = Vec::new();
-    for (index, address) in asked.iter().enumerate() {
+    let mut asked = Vec::new();
+    for (index, address) in written.iter().enumerate() {
         let at = Field::SPEC.item("addresses", index);
-        let Some(address) = read(address, default, &at, findings) else { continue };
-        if !addresses.contains(&address) {
-            addresses.push(address);
+        let Some(address) = read(address, &at, findings) else { continue };
+        if !asked.contains(&address) {
+            asked.push(address);
         }
     }
-    addresses
+    asked
 }
 
-fn read(address: &GatewayAddress, default: IpAddr, at: &Field<'_>, findings: &mut Findings) -> Option<IpAddr> {
+/// `None` when it cannot be read, `Some(None)` when any address will do.
+fn read(address: &GatewayAddress, at: &Field<'_>, findings: &mut Findings) -> Option<Option<IpAddr>> {
     let kind = address.kind.as_ref().unwrap_or(&AddressType::IpAddress);
     if *kind != AddressType::IpAddress {
         let message = format!("addresses of type '{kind}' are not supported");
@@ -31,17 +33,16 @@ fn read(address: &GatewayAddress, default: IpAddr, at: &Field<'_>, findings: &mu
         return None;
     }
     match address.value.as_deref().unwrap_or_default() {
-        "" => Some(default),
-        text => text.parse().ok().or_else(|| {
-            let message = format!("'{text}' is not an IP address");
-            findings.unprogrammed(
-                Reason::AddressNotUsable,
-                &at.name("value"),
-                message,
-                "write an IPv4 or IPv6 address",
-            );
-            None
-        }),
+        "" => Some(None),
+        text => match text.parse() {
+            Ok(address) => Some(Some(address)),
+            Err(_) => {
+                let message = format!("'{text}' is not an IP address");
+                let remedy = "write an IPv4 or IPv6 address";
+                findings.unprogrammed(Reason::AddressNotUsable, &at.name("value"), message, remedy);
+                None
+            }
+        },
     }
 }
 

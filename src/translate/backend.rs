@@ -89,7 +89,7 @@ const fn reason(invalid: InvalidBackend) -> Reason {
     }
 }
 
-fn follow(scope: &Scope<'_>, reference: &BackendObjectReference) -> Result<BackendKey, Broken> {
+fn follow(scope: &mut Scope<'_>, reference: &BackendObjectReference) -> Result<BackendKey, Broken> {
     let group = reference.group.as_deref().unwrap_or_default();
     let kind = reference.kind.as_deref().unwrap_or("Service");
     if !group.is_empty() || kind != "Service" {
@@ -105,6 +105,7 @@ fn follow(scope: &Scope<'_>, reference: &BackendObjectReference) -> Result<Backe
         return Err(broken(InvalidBackend::RefNotPermitted, message, &grant::remedy(&scope.from, &to)));
     }
     let key = ObjectKey::new(namespace, reference.name.as_str());
+    scope.services.push(key.clone());
     let Some((known, service)) = scope.env.snapshot.services.get_key_value(&key) else {
         let message = format!("Service '{key}' does not exist");
         return Err(broken(InvalidBackend::BackendNotFound, message, "create it, or refer to another"));
@@ -162,8 +163,9 @@ fn protocol(implied: BackendProtocol, port: &ServicePort, key: &ObjectKey) -> Re
     }
 }
 
-/// Enters every backend that rules or their mirrors name.
-pub(crate) fn register(env: &Env<'_>, rules: &[Rule], backends: &mut BTreeMap<BackendKey, Backend>) {
+/// Every backend that rules or their mirrors name, each once.
+pub(crate) fn named(env: &Env<'_>, rules: &[Rule]) -> Vec<(BackendKey, Backend)> {
+    let mut named = BTreeMap::new();
     for rule in rules {
         let mirrors =
             |filters: &Filters| filters.mirrors.iter().map(|mirror| mirror.target.clone()).collect::<Vec<_>>();
@@ -171,10 +173,11 @@ pub(crate) fn register(env: &Env<'_>, rules: &[Rule], backends: &mut BTreeMap<Ba
         let mirrored = rule.backends.iter().flat_map(|backend| mirrors(&backend.filters));
         for target in targets.chain(mirrored).chain(mirrors(&rule.filters)) {
             if let Target::Backend(key) = target {
-                backends.entry(key).or_insert_with_key(|key| settings(env, key));
+                named.entry(key).or_insert_with_key(|key| settings(env, key));
             }
         }
     }
+    named.into_iter().collect()
 }
 
 fn settings(env: &Env<'_>, key: &BackendKey) -> Backend {

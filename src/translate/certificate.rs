@@ -5,6 +5,8 @@ mod load;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Secret;
+
 use super::Env;
 use super::field::Field;
 use super::finding::{Findings, qualified};
@@ -14,8 +16,45 @@ use crate::api::ObjectKey;
 use crate::api::gateway::shared::ObjectReference;
 use crate::ir::Certificate;
 
-/// Secrets already read in this translation: many listeners share one.
-pub(crate) type Certificates = HashMap<ObjectKey, Result<Arc<Certificate>, String>>;
+/// Secrets already read: many listeners share one, and most are as they were in the translation before.
+#[derive(Debug, Default)]
+pub(crate) struct Certificates {
+    read: HashMap<ObjectKey, Read>,
+    /// Counts translations, to find what the last one did not ask for.
+    pass: u64,
+}
+
+#[derive(Debug)]
+struct Read {
+    secret: Arc<Secret>,
+    certificate: Result<Arc<Certificate>, String>,
+    pass: u64,
+}
+
+impl Certificates {
+    /// Begins a translation.
+    pub(crate) const fn begin(&mut self) {
+        self.pass += 1;
+    }
+
+    /// Forgets what this translation did not ask for.
+    pub(crate) fn end(&mut self) {
+        let pass = self.pass;
+        self.read.retain(|_, read| read.pass == pass);
+    }
+
+    fn get(&mut self, env: &Env<'_>, key: ObjectKey) -> Result<Arc<Certificate>, String> {
+        let Some(secret) = env.snapshot.secrets.get(&key) else { return Err(format!("Secret '{key}' does not exist")) };
+        let pass = self.pass;
+        if let Some(known) = self.read.get_mut(&key).filter(|known| Arc::ptr_eq(&known.secret, secret)) {
+            known.pass = pass;
+            return known.certificate.clone();
+        }
+        let certificate = read(&key, secret);
+        self.read.insert(key, Read { secret: Arc::clone(secret), certificate: certificate.clone(), pass });
+        certificate
+    }
+}
 
 /// Follows the references of one listener; what leads nowhere is found against `ResolvedRefs`.
 pub(crate) fn follow(
@@ -71,16 +110,14 @@ fn follow_one(
         });
     }
     let key = ObjectKey::new(namespace, reference.name.as_str());
-    let certificate = loaded.entry(key).or_insert_with_key(|key| read(env, key)).clone();
-    certificate.map_err(|message| Broken {
+    loaded.get(env, key).map_err(|message| Broken {
         reason: Reason::InvalidCertificateRef,
         message,
         remedy: "create it with: kubectl create secret tls NAME --cert=FILE --key=FILE".to_owned(),
     })
 }
 
-fn read(env: &Env<'_>, key: &ObjectKey) -> Result<Arc<Certificate>, String> {
-    let secret = env.snapshot.secrets.get(key).ok_or_else(|| format!("Secret '{key}' does not exist"))?;
+fn read(key: &ObjectKey, secret: &Secret) -> Result<Arc<Certificate>, String> {
     load::load(key, secret)
         .map(Arc::new)
         .map_err(|error| format!("Secret '{key}' holds no usable certificate: {error}"))

@@ -10,7 +10,7 @@ use super::{Translation, status};
 use crate::api::gateway::{CONTROLLER_NAME, GatewayClass};
 use crate::api::status::{GatewayClassStatus, Status, SupportedFeature};
 use crate::api::{Kind, ObjectKey, ObjectRef};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Exposure, Snapshot};
 
 /// Names of conformance features that are served, ascending as the suite demands.
 pub const SUPPORTED_FEATURES: &[&str] = &[
@@ -18,8 +18,10 @@ pub const SUPPORTED_FEATURES: &[&str] = &[
     "GRPCRouteNamedRouteRule",
     "GRPCRouteRequestHeaderModifier",
     "Gateway",
+    "GatewayAddressEmpty",
     "GatewayHTTPListenerIsolation",
     "GatewayHTTPSListenerDetectMisdirectedRequests",
+    "GatewayInfrastructure",
     "GatewayPort8080",
     "GatewayRouteHostnameIntersectionPrecedence",
     "GatewayStaticAddresses",
@@ -53,6 +55,16 @@ pub const SUPPORTED_FEATURES: &[&str] = &[
     "ReferenceGrant",
 ];
 
+/// What is served when Gateways are reached in a given way: on a machine's own address nothing is
+/// chosen, and without Services nothing is generated that labels could be put on.
+fn is_served(feature: &str, exposure: &Exposure) -> bool {
+    match feature {
+        "GatewayAddressEmpty" => !matches!(exposure, Exposure::Host(_)),
+        "GatewayInfrastructure" => matches!(exposure, Exposure::Service(_)),
+        _ => true,
+    }
+}
+
 /// What a Gateway's class means for the Gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -80,14 +92,14 @@ impl Classes {
 /// Judges every class and reports on ours.
 pub(crate) fn classes(snapshot: &Snapshot, out: &mut Translation) -> Classes {
     let judged = snapshot.gateway_classes.iter().map(|(key, class)| {
-        let verdict =
-            if class.spec.controller_name == CONTROLLER_NAME { judge(key, class, out) } else { Class::Foreign };
+        let ours = class.spec.controller_name == CONTROLLER_NAME;
+        let verdict = if ours { judge(key, class, &snapshot.facts.exposure, out) } else { Class::Foreign };
         (key.name.to_string(), verdict)
     });
     Classes(judged.collect())
 }
 
-fn judge(key: &ObjectKey, class: &GatewayClass, out: &mut Translation) -> Class {
+fn judge(key: &ObjectKey, class: &GatewayClass, exposure: &Exposure, out: &mut Translation) -> Class {
     let generation = class.metadata.generation.unwrap_or_default();
     let mut findings = Findings::default();
     if let Some(parameters) = &class.spec.parameters_ref {
@@ -107,7 +119,8 @@ fn judge(key: &ObjectKey, class: &GatewayClass, out: &mut Translation) -> Class 
     };
     let object = ObjectRef::new(Kind::GatewayClass, key.clone());
     out.problems.extend(findings.into_problems(&object));
-    let supported_features = SUPPORTED_FEATURES.iter().map(|name| SupportedFeature { name }).collect();
+    let served = SUPPORTED_FEATURES.iter().filter(|name| is_served(name, exposure));
+    let supported_features = served.map(|name| SupportedFeature { name }).collect();
     let status = GatewayClassStatus { conditions: vec![accepted], supported_features };
     out.statuses.insert(object, Arc::new(Status::GatewayClass(status)));
     verdict

@@ -1,37 +1,52 @@
 //! Endpoints of backends, from EndpointSlices.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 
 use crate::api::ObjectKey;
 use crate::ir::BackendKey;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Objects, Snapshot, differences};
 
 /// The label by which a slice names its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// The EndpointSlices of a snapshot by Service. Build it once to resolve many backends.
-#[derive(Debug)]
-pub struct EndpointIndex<'a> {
-    snapshot: &'a Snapshot,
-    slices: HashMap<(&'a str, &'a str), Vec<&'a EndpointSlice>>,
+/// The EndpointSlices by Service. It follows snapshot after snapshot, at the cost of what changed.
+#[derive(Debug, Default)]
+pub struct EndpointIndex {
+    services: Objects<Service>,
+    slices: Objects<EndpointSlice>,
+    by_service: HashMap<ObjectKey, BTreeMap<ObjectKey, Arc<EndpointSlice>>>,
 }
 
-impl<'a> EndpointIndex<'a> {
-    /// Indexes the slices; the cost is one pass over them.
-    #[must_use]
-    pub fn new(snapshot: &'a Snapshot) -> Self {
-        let mut slices: HashMap<_, Vec<_>> = HashMap::new();
-        for (key, slice) in snapshot.endpoint_slices.iter() {
-            let service = slice.metadata.labels.as_ref().and_then(|labels| labels.get(SERVICE_NAME));
-            if let Some(service) = service {
-                slices.entry((&*key.namespace, service.as_str())).or_default().push(&**slice);
+impl EndpointIndex {
+    /// Takes over a snapshot; returns the Services whose endpoints may now be others.
+    pub fn update(&mut self, snapshot: &Snapshot) -> HashSet<ObjectKey> {
+        let mut changed: HashSet<ObjectKey> =
+            differences(&self.services, &snapshot.services).into_iter().cloned().collect();
+        for key in differences(&self.slices, &snapshot.endpoint_slices) {
+            if let Some(service) = self.slices.get(key).and_then(|slice| service_of(key, slice)) {
+                self.by_service.entry(service.clone()).and_modify(|slices| drop(slices.remove(key)));
+                changed.insert(service);
+            }
+            if let Some(slice) = snapshot.endpoint_slices.get(key)
+                && let Some(service) = service_of(key, slice)
+            {
+                self.by_service.entry(service.clone()).or_default().insert(key.clone(), Arc::clone(slice));
+                changed.insert(service);
             }
         }
-        Self { snapshot, slices }
+        for service in &changed {
+            if self.by_service.get(service).is_some_and(BTreeMap::is_empty) {
+                self.by_service.remove(service);
+            }
+        }
+        self.services = Arc::clone(&snapshot.services);
+        self.slices = Arc::clone(&snapshot.endpoint_slices);
+        changed
     }
 
     /// The addresses of a backend that take requests, sorted, each once.
@@ -40,13 +55,13 @@ impl<'a> EndpointIndex<'a> {
     /// request that may succeed is better than one that cannot.
     #[must_use]
     pub fn resolve(&self, backend: &BackendKey) -> Vec<SocketAddr> {
-        let service = ObjectKey::new(backend.namespace.clone(), backend.service.clone());
-        let Some(service) = self.snapshot.services.get(&service) else { return Vec::new() };
+        let key = backend.service();
+        let Some(service) = self.services.get(&key) else { return Vec::new() };
         let Some(port_name) = port_name(service, backend.port) else { return Vec::new() };
-        let slices = self.slices.get(&(&*backend.namespace, &*backend.service)).map(Vec::as_slice).unwrap_or_default();
-        let mut found = collect(slices, port_name, is_ready);
+        let Some(slices) = self.by_service.get(&key) else { return Vec::new() };
+        let mut found = collect(slices.values(), port_name, is_ready);
         if found.is_empty() {
-            found = collect(slices, port_name, is_serving);
+            found = collect(slices.values(), port_name, is_serving);
         }
         prefer_family(&mut found, service);
         found.sort_unstable();
@@ -55,10 +70,18 @@ impl<'a> EndpointIndex<'a> {
     }
 }
 
+/// The Service that a slice belongs to.
+fn service_of(key: &ObjectKey, slice: &EndpointSlice) -> Option<ObjectKey> {
+    let name = slice.metadata.labels.as_ref()?.get(SERVICE_NAME)?;
+    Some(ObjectKey::new(Arc::clone(&key.namespace), name.as_str()))
+}
+
 /// The addresses of one backend; see [`EndpointIndex::resolve`].
 #[must_use]
 pub fn endpoints(snapshot: &Snapshot, key: &BackendKey) -> Vec<SocketAddr> {
-    EndpointIndex::new(snapshot).resolve(key)
+    let mut index = EndpointIndex::default();
+    index.update(snapshot);
+    index.resolve(key)
 }
 
 /// Slices name ports as the Service does; an unnamed port is the empty name.
@@ -69,9 +92,13 @@ fn port_name(service: &Service, port: u16) -> Option<&str> {
     Some(port.name.as_deref().unwrap_or_default())
 }
 
-fn collect(slices: &[&EndpointSlice], port_name: &str, takes: fn(&Endpoint) -> bool) -> Vec<SocketAddr> {
+fn collect<'a>(
+    slices: impl Iterator<Item = &'a Arc<EndpointSlice>>,
+    port_name: &str,
+    takes: fn(&Endpoint) -> bool,
+) -> Vec<SocketAddr> {
     let mut found = Vec::new();
-    for slice in slices.iter().filter(|slice| matches!(slice.address_type.as_str(), "IPv4" | "IPv6")) {
+    for slice in slices.filter(|slice| matches!(slice.address_type.as_str(), "IPv4" | "IPv6")) {
         let ports = slice.ports.iter().flatten().filter(|port| {
             port.name.as_deref().unwrap_or_default() == port_name && port.protocol.as_deref().unwrap_or("TCP") == "TCP"
         });
@@ -195,6 +222,28 @@ mod tests {
             ["[fd00::1]:3000"]
         );
         assert_eq!(resolved(world(json!({"ports": [{"port": 80}]}))).len(), 2, "nobody says which family counts");
+    }
+
+    #[test]
+    fn an_index_follows_what_changes_and_names_the_services() {
+        let ports = json!({"ports": [{"port": 80}]});
+        let made = |address: &str| slice("a", json!([{"port": 3000}]), json!([{"addresses": [address]}]));
+        let key = BackendKey {
+            namespace: "default".into(),
+            service: "web".into(),
+            port: 80,
+            protocol: BackendProtocol::Http1,
+        };
+        let mut index = EndpointIndex::default();
+        let mut world = snapshot([service(ports), made("10.0.0.1")]);
+        assert_eq!(index.update(&world), HashSet::from([key.service()]));
+        assert_eq!(index.update(&world), HashSet::new(), "nothing changed");
+        world.endpoint_slices = snapshot([made("10.0.0.2")]).endpoint_slices;
+        assert_eq!(index.update(&world), HashSet::from([key.service()]));
+        assert_eq!(index.resolve(&key), ["10.0.0.2:3000".parse().unwrap()]);
+        world.endpoint_slices = snapshot([service(json!({}))]).endpoint_slices;
+        assert_eq!(index.update(&world), HashSet::from([key.service()]));
+        assert!(index.resolve(&key).is_empty() && index.by_service.is_empty());
     }
 
     #[test]

@@ -8,14 +8,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::certificate::Certificates;
 use super::class::{Class, Classes};
+use super::exposure::ServicePlan;
 use super::field::Field;
 use super::finding::{Concern, Findings, qualified};
 use super::listener::ListenerPlan;
 use super::reason::Reason;
-use super::{Env, Problem, Translation, address, conflict, listener, socket};
+use super::{Env, Problem, Translation, address, conflict, exposure, listener, socket};
 use crate::api::gateway::Gateway;
 use crate::api::gateway::shared::FromNamespaces;
 use crate::api::{Kind, ObjectKey, ObjectRef};
+use crate::snapshot::Socket;
 
 pub(crate) use report::report;
 
@@ -24,8 +26,12 @@ pub(crate) use report::report;
 pub(crate) struct GatewayPlan<'a> {
     pub(crate) key: &'a ObjectKey,
     pub(crate) object: &'a Gateway,
-    /// Where it listens.
+    /// The addresses it asks for; `None` asks for any.
+    pub(crate) asked: Vec<Option<IpAddr>>,
+    /// The addresses it listens on, where those are this machine's own.
     pub(crate) addresses: Vec<IpAddr>,
+    /// How its Service leads to it, where it is reached by one.
+    pub(crate) service: Option<ServicePlan>,
     /// Addresses that turned out not to be this machine's.
     pub(crate) unusable: Vec<IpAddr>,
     pub(crate) listeners: Vec<ListenerPlan<'a>>,
@@ -38,6 +44,14 @@ impl GatewayPlan<'_> {
     pub(crate) fn is_accepted(&self) -> bool {
         !self.findings.against(Concern::Accepted)
     }
+
+    /// Where a port of it listens.
+    pub(crate) fn sockets(&self, port: u16) -> Vec<Socket> {
+        match &self.service {
+            Some(service) => service.socket(port).into_iter().collect(),
+            None => self.addresses.iter().map(|address| Socket { address: *address, port }).collect(),
+        }
+    }
 }
 
 /// Seconds since 1970 at which an object was made; 0 when nobody says.
@@ -46,17 +60,24 @@ pub(crate) fn created(meta: &ObjectMeta) -> i64 {
 }
 
 /// Reads every Gateway of ours, oldest first, conflicts and sockets decided.
-pub(crate) fn plan<'a>(env: &Env<'a>, classes: &Classes, out: &mut Translation) -> Vec<GatewayPlan<'a>> {
-    let mut loaded = Certificates::new();
+pub(crate) fn plan<'a>(
+    env: &Env<'a>,
+    classes: &Classes,
+    loaded: &mut Certificates,
+    out: &mut Translation,
+) -> Vec<GatewayPlan<'a>> {
+    loaded.begin();
     let mut plans = Vec::new();
     for (key, object) in env.snapshot.gateways.iter() {
         match classes.get(&object.spec.gateway_class_name) {
             Class::Foreign => {}
             Class::Missing => out.problems.push(missing_class(key, object)),
-            class => plans.push(plan_one(env, &mut loaded, class, (key, object))),
+            class => plans.push(plan_one(env, loaded, class, (key, object))),
         }
     }
+    loaded.end();
     plans.sort_by_key(|plan| (created(&plan.object.metadata), plan.key));
+    exposure::assign(env.snapshot, &mut plans);
     socket::claim(&mut plans);
     plans
 }
@@ -80,14 +101,26 @@ fn plan_one<'a>(
 ) -> GatewayPlan<'a> {
     let spec = &object.spec;
     let mut findings = Findings::default();
-    let addresses = address::addresses(&spec.addresses, env.snapshot.facts.host_address(), &mut findings);
+    let asked = address::asked(&spec.addresses, &mut findings);
     refuse_parameters(class, object, &mut findings);
     notice_unserved(object, &mut findings);
     let gateway = (&*key.namespace, spec.tls.as_ref());
     let listeners = spec.listeners.iter().enumerate();
     let mut listeners: Vec<_> = listeners.map(|entry| listener::plan(env, loaded, gateway, entry)).collect();
     conflict::mark(&mut listeners);
-    GatewayPlan { key, object, addresses, unusable: Vec::new(), listeners, findings }
+    let addresses = on_this_machine(&asked, env.snapshot.facts.host_address());
+    GatewayPlan { key, object, asked, addresses, service: None, unusable: Vec::new(), listeners, findings }
+}
+
+/// Where a Gateway listens when nothing is assigned to it: as it asks, or on the address given.
+fn on_this_machine(asked: &[Option<IpAddr>], default: IpAddr) -> Vec<IpAddr> {
+    let mut addresses = Vec::with_capacity(asked.len());
+    for address in asked.iter().map(|address| address.unwrap_or(default)) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
 }
 
 fn refuse_parameters(class: Class, object: &Gateway, findings: &mut Findings) {

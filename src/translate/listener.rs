@@ -1,6 +1,5 @@
 //! One listener of a Gateway: what it may serve, and what stands against it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Env;
@@ -56,11 +55,6 @@ impl ListenerPlan<'_> {
         } else {
             None
         }
-    }
-
-    /// The sockets it wants.
-    pub(crate) fn wants(&self, addresses: &[IpAddr]) -> Vec<Socket> {
-        addresses.iter().map(|address| Socket { address: *address, port: self.spec.port }).collect()
     }
 }
 

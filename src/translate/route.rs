@@ -3,6 +3,7 @@
 mod grpc;
 mod http;
 mod matching;
+mod outcome;
 mod report;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,12 +16,17 @@ use super::field::Field;
 use super::finding::{Concern, Findings};
 use super::gateway::{GatewayPlan, created};
 use super::grant::Referrer;
+use super::memo::Memo;
 use super::reason::Reason;
 use super::{Env, Problem, Translation, backend};
 use crate::api::gateway::GROUP;
 use crate::api::gateway::shared::ParentReference;
 use crate::api::{Kind, ObjectKey, ObjectRef};
 use crate::ir::{Attached, BackendProtocol, Filters, Hostname, Route, RouteId, Rule, Timeouts};
+use crate::snapshot::Object;
+
+use outcome::Join;
+pub(crate) use outcome::Outcome;
 
 /// What translation needs to know about a kind of route; everything else is written once, here.
 pub(crate) trait RouteKind {
@@ -48,6 +54,8 @@ pub(crate) struct Scope<'e> {
     pub(crate) from: Referrer<'e>,
     pub(crate) protocol: BackendProtocol,
     pub(crate) findings: Findings,
+    /// The Services that were looked for so far, in every rule.
+    pub(crate) services: Vec<ObjectKey>,
 }
 
 /// A route with everything known about it apart from its parents.
@@ -73,20 +81,47 @@ struct Judged<'a> {
 
 /// Attaches every route, oldest first (that is the order of precedence), and reports on those
 /// that name a Gateway of ours.
-pub(crate) fn attach_all(env: &Env<'_>, gateways: &mut [GatewayPlan<'_>], out: &mut Translation) {
+pub(crate) fn attach_all(env: &Env<'_>, memo: &mut Memo, gateways: &mut [GatewayPlan<'_>], out: &mut Translation) {
     let index: HashMap<ObjectKey, usize> =
         gateways.iter().enumerate().map(|(index, gateway)| (gateway.key.clone(), index)).collect();
-    let http = env.snapshot.http_routes.iter().map(|(key, route)| (key, &**route as &dyn RouteKind));
-    let grpc = env.snapshot.grpc_routes.iter().map(|(key, route)| (key, &**route as &dyn RouteKind));
-    let mut routes: Vec<(i64, &ObjectKey, &dyn RouteKind)> =
-        http.chain(grpc).map(|(key, route)| (created(route.metadata()), key, route)).collect();
-    routes.sort_by_key(|(created, key, _)| (*created, *key));
-    for (_, key, route) in routes {
-        let ours = parents_of_ours(env, &index, (key, route), out);
-        if !ours.is_empty() {
-            attach_one(env, gateways, (key, route), ours, out);
-        }
+    let http = env.snapshot.http_routes.iter().map(|(key, route)| (key, Object::HttpRoute(Arc::clone(route))));
+    let grpc = env.snapshot.grpc_routes.iter().map(|(key, route)| (key, Object::GrpcRoute(Arc::clone(route))));
+    let mut routes: Vec<(i64, &ObjectKey, Object)> = Vec::with_capacity(env.snapshot.http_routes.len());
+    for (key, object) in http.chain(grpc) {
+        let age = kind_of(&object).map_or(0, |route| created(route.metadata()));
+        routes.push((age, key, object));
     }
+    routes.sort_by(|(created, key, _), (other, other_key, _)| (created, key).cmp(&(other, other_key)));
+    memo.begin(env.snapshot);
+    for (_, key, object) in &routes {
+        let Some(route) = kind_of(object) else { continue };
+        let outcome =
+            memo.recall(env.snapshot, (route.kind(), key), object, || judge_one(env, &index, gateways, (key, route)));
+        outcome.apply(ObjectRef::new(route.kind(), (*key).clone()), gateways, out);
+    }
+    memo.end();
+}
+
+fn kind_of(object: &Object) -> Option<&dyn RouteKind> {
+    match object {
+        Object::HttpRoute(route) => Some(&**route),
+        Object::GrpcRoute(route) => Some(&**route),
+        _ => None,
+    }
+}
+
+fn judge_one(
+    env: &Env<'_>,
+    index: &HashMap<ObjectKey, usize>,
+    gateways: &[GatewayPlan<'_>],
+    (key, route): (&ObjectKey, &dyn RouteKind),
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let ours = parents_of_ours(env, index, (key, route), &mut outcome.problems);
+    if !ours.is_empty() {
+        attach_one(env, gateways, (key, route), ours, &mut outcome);
+    }
+    outcome
 }
 
 /// The parentRefs that name a Gateway of ours, with the Gateway. A parent that nobody knows is
@@ -95,7 +130,7 @@ fn parents_of_ours<'r>(
     env: &Env<'_>,
     index: &HashMap<ObjectKey, usize>,
     (key, route): (&ObjectKey, &'r dyn RouteKind),
-    out: &mut Translation,
+    problems: &mut Vec<Problem>,
 ) -> Vec<(usize, &'r ParentReference, usize)> {
     let mut ours: Vec<(usize, &ParentReference, usize)> = Vec::new();
     for (position, parent) in route.parents().iter().enumerate() {
@@ -119,7 +154,7 @@ fn parents_of_ours<'r>(
             _ => continue,
         };
         let at = Field::SPEC;
-        out.problems.push(Problem {
+        problems.push(Problem {
             object: ObjectRef::new(route.kind(), key.clone()),
             field: at.item("parentRefs", position).to_string(),
             reason: Reason::NoMatchingParent.as_str(),
@@ -132,12 +167,12 @@ fn parents_of_ours<'r>(
 
 fn attach_one(
     env: &Env<'_>,
-    gateways: &mut [GatewayPlan<'_>],
+    gateways: &[GatewayPlan<'_>],
     (key, route): (&ObjectKey, &dyn RouteKind),
     ours: Vec<(usize, &ParentReference, usize)>,
-    out: &mut Translation,
+    outcome: &mut Outcome,
 ) {
-    let lowered = lower(env, key, route);
+    let lowered = lower(env, key, route, &mut outcome.services);
     let applicant = Applicant { kind: route.kind(), key, hostnames: &lowered.hostnames };
     let judged = ours.into_iter().filter_map(|(index, parent, gateway)| {
         let verdict = attach::judge(env.snapshot, applicant, parent, gateways.get(gateway)?);
@@ -148,44 +183,48 @@ fn attach_one(
         let (route, counts) = (&lowered.route, !lowered.refused);
         let used = judged.iter().filter(|judged| judged.verdict.is_ok()).count() > 0;
         if used {
-            backend::register(env, &route.rules, &mut out.ir.backends);
+            outcome.backends = backend::named(env, &route.rules);
         }
-        join(gateways, &judged, route, counts);
+        outcome.joins = joins(&judged, route);
+        outcome.counts = counts;
     }
-    report::report(key, route, lowered, judged, out);
+    report::report(key, route, lowered, judged, outcome);
 }
 
-/// Adds the route to each listener that takes it, once, however many parentRefs lead there.
-/// A refused route joins too, so that its requests get an error and not somebody else's answer,
-/// but does not count.
-fn join(gateways: &mut [GatewayPlan<'_>], judged: &[Judged<'_>], route: &Arc<Route>, counts: bool) {
+/// Each listener that takes the route, once, however many parentRefs lead there. A refused route
+/// joins too, so that its requests get an error and not somebody else's answer, but does not count.
+fn joins(judged: &[Judged<'_>], route: &Arc<Route>) -> Vec<Join> {
     let mut joined: BTreeMap<(usize, usize), &Attachment> = BTreeMap::new();
     for judged in judged {
         for attachment in judged.verdict.iter().flatten() {
             joined.insert((judged.gateway, attachment.listener), attachment);
         }
     }
-    for ((gateway, listener), attachment) in joined {
-        let Some(listener) = gateways.get_mut(gateway).and_then(|it| it.listeners.get_mut(listener)) else { continue };
-        listener.attached += i32::from(counts);
-        listener.routes.push(Attached { hostnames: attachment.hostnames.clone(), route: Arc::clone(route) });
-    }
+    let join = |((gateway, listener), attachment): (_, &Attachment)| Join {
+        gateway,
+        listener,
+        attached: Attached { hostnames: attachment.hostnames.clone(), route: Arc::clone(route) },
+    };
+    joined.into_iter().map(join).collect()
 }
 
-fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind) -> Lowered {
+fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, looked_for: &mut Vec<ObjectKey>) -> Lowered {
     let mut findings = Findings::default();
     let hostnames = hostnames(route.hostnames(), &mut findings);
     let hostless = hostnames.is_empty() && !route.hostnames().is_empty();
     let from = Referrer::route(route.kind(), &key.namespace);
     let (mut rules, mut dropped) = (Vec::with_capacity(route.rule_count()), Vec::new());
     for index in 0..route.rule_count() {
-        let mut scope = Scope { env, from, protocol: route.backend_protocol(), findings: Findings::default() };
+        let services = std::mem::take(looked_for);
+        let mut scope =
+            Scope { env, from, protocol: route.backend_protocol(), findings: Findings::default(), services };
         let mut rule = route.rule(index, &mut scope);
         if scope.findings.against(Concern::Accepted) {
             dropped.push(index);
             rule = answer_500(rule);
         }
         findings.append(scope.findings);
+        *looked_for = scope.services;
         if !rule.matches.is_empty() {
             rules.push(rule);
         }

@@ -14,11 +14,11 @@ use crate::snapshot::{BindFailure, Facts, Socket, SocketState};
 pub(crate) fn claim(gateways: &mut [GatewayPlan<'_>]) {
     let mut owners: HashMap<Socket, ObjectKey> = HashMap::new();
     for gateway in gateways.iter_mut().filter(|gateway| gateway.is_accepted()) {
-        for (index, listener) in gateway.listeners.iter_mut().enumerate() {
+        let wanted: Vec<_> = gateway.listeners.iter().map(|listener| gateway.sockets(listener.spec.port)).collect();
+        for (index, (listener, wanted)) in gateway.listeners.iter_mut().zip(wanted).enumerate() {
             if listener.obstacle().is_some() {
                 continue;
             }
-            let wanted = listener.wants(&gateway.addresses);
             let taken = |socket: &Socket| owners.get(socket).filter(|owner| *owner != gateway.key);
             match wanted.iter().find_map(|socket| Some((socket, taken(socket)?))) {
                 Some((socket, owner)) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::GatewayPlan;
-use crate::api::gateway::listener::RouteGroupKind;
+use crate::api::gateway::listener::{GatewayAddress, RouteGroupKind};
 use crate::api::status::{Condition, GatewayStatus, ListenerStatus, Status};
 use crate::api::{Kind, ObjectKey, ObjectRef};
 use crate::ir::{Listener, ListenerProtocol};
@@ -21,6 +21,8 @@ pub(crate) fn report(gateways: Vec<GatewayPlan<'_>>, facts: &Facts, out: &mut Tr
         out.ir.listeners.extend(listeners.map(Arc::new));
         let object = ObjectRef::new(Kind::Gateway, gateway.key.clone());
         out.statuses.insert(object.clone(), Arc::new(Status::Gateway(gateway_status(&gateway))));
+        let services = gateway.service.into_iter().flat_map(|service| service.wanted);
+        out.services.extend(services.map(|(key, service)| (key, Arc::new(service))));
         out.problems.extend(gateway.findings.into_problems(&object));
         for listener in gateway.listeners {
             out.problems.extend(listener.findings.into_problems(&object));
@@ -50,15 +52,24 @@ fn lower(gateway: &ObjectKey, listener: &mut ListenerPlan<'_>) -> Option<Listene
 fn gateway_status(gateway: &GatewayPlan<'_>) -> GatewayStatus {
     let generation = gateway.object.metadata.generation.unwrap_or_default();
     let accepted = accepted(gateway, generation);
-    let usable = gateway.addresses.iter().filter(|address| !gateway.unusable.contains(address));
-    let addresses = if gateway.is_accepted() { usable.copied().map(address::assigned).collect() } else { Vec::new() };
     GatewayStatus {
-        addresses,
+        addresses: if gateway.is_accepted() { reached_at(gateway) } else { Vec::new() },
         conditions: [accepted, programmed(gateway, generation)]
             .into_iter()
             .chain(unresolved(gateway, generation))
             .collect(),
         listeners: gateway.listeners.iter().map(|listener| listener_status(gateway, listener, generation)).collect(),
+    }
+}
+
+/// Where clients reach it.
+fn reached_at(gateway: &GatewayPlan<'_>) -> Vec<GatewayAddress> {
+    match &gateway.service {
+        Some(service) => service.assigned.clone(),
+        None => {
+            let usable = gateway.addresses.iter().filter(|address| !gateway.unusable.contains(address));
+            usable.copied().map(address::assigned).collect()
+        }
     }
 }
 
@@ -87,6 +98,9 @@ fn programmed(gateway: &GatewayPlan<'_>, generation: i64) -> Condition {
         return fails(Reason::Invalid, "the Gateway is not accepted".to_owned());
     }
     if let Some((reason, message)) = gateway.findings.verdict(Concern::Programmed) {
+        return fails(reason, message);
+    }
+    if let Some((reason, message)) = gateway.service.as_ref().and_then(|service| service.lacking.clone()) {
         return fails(reason, message);
     }
     let states: Vec<_> = gateway.listeners.iter().map(|listener| not_programmed(gateway, listener)).collect();
@@ -120,6 +134,9 @@ fn not_programmed(gateway: &GatewayPlan<'_>, listener: &ListenerPlan<'_>) -> Opt
     }
     // Certificates may already have moved to the IR: a listener with sockets had some.
     if listener.sockets.is_empty() {
+        if gateway.service.is_some() && listener.obstacle().is_none() {
+            return Some((Reason::Pending, "waiting for a Service to record the port".to_owned()));
+        }
         let obstacle = listener.obstacle().unwrap_or("the Gateway has no usable address");
         return Some((Reason::Invalid, obstacle.to_owned()));
     }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Judged, Lowered, RouteKind};
+use super::{Judged, Lowered, Outcome, RouteKind};
 use crate::api::gateway::CONTROLLER_NAME;
 use crate::api::status::{Condition, RouteParentStatus, RouteStatus, Status};
 use crate::api::{ObjectKey, ObjectRef};
 use crate::translate::field::Field;
 use crate::translate::finding::Concern;
 use crate::translate::reason::Reason;
-use crate::translate::{Problem, Translation, status};
+use crate::translate::{Problem, status};
 
 /// Writes the status of a route and everything that is wrong with it.
 pub(super) fn report(
@@ -17,7 +17,7 @@ pub(super) fn report(
     route: &dyn RouteKind,
     lowered: Lowered,
     judged: Vec<Judged<'_>>,
-    out: &mut Translation,
+    outcome: &mut Outcome,
 ) {
     let object = ObjectRef::new(route.kind(), key.clone());
     let generation = route.metadata().generation.unwrap_or_default();
@@ -27,10 +27,10 @@ pub(super) fn report(
         conditions: conditions(&lowered, judged, generation),
     });
     let status = RouteStatus { parents: parents.collect() };
-    out.statuses.insert(object.clone(), Arc::new(Status::Route(status)));
+    outcome.status = Some(Arc::new(Status::Route(status)));
     for Judged { index, verdict, .. } in judged {
         let Err(refusal) = verdict else { continue };
-        out.problems.push(Problem {
+        outcome.problems.push(Problem {
             object: object.clone(),
             field: Field::SPEC.item("parentRefs", index).to_string(),
             reason: refusal.reason.as_str(),
@@ -38,7 +38,7 @@ pub(super) fn report(
             remedy: refusal.remedy.to_owned(),
         });
     }
-    out.problems.extend(lowered.findings.into_problems(&object));
+    outcome.problems.extend(lowered.findings.into_problems(&object));
 }
 
 fn conditions(lowered: &Lowered, judged: &Judged<'_>, generation: i64) -> Vec<Condition> {

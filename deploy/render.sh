@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Renders the chart into install.yaml, the plain manifests beside this script: `deploy/render.sh`. With --check nothing is
+# written, and what differs is an error. HELM says which helm.
+set -euo pipefail
+cd "$(dirname "$0")"
+namespace=paifang-system
+
+# Who applies these manifests does not use Helm: the labels that say so are left out, and the names of templates.
+render() {
+    cat <<END
+# Paifang in a cluster: the chart with its defaults. Written by deploy/render.sh; change the chart instead.
+# First the CRDs of the Gateway API and an image: see deploy/README.md.
+---
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: $namespace
+  labels:
+    # Nothing here needs more than the strictest level.
+    pod-security.kubernetes.io/enforce: restricted
+END
+    "${HELM:-helm}" template paifang chart --namespace "$namespace" |
+        sed -e '/^# Source: /d' -e '/^ *helm\.sh\/chart: /d' -e '/^ *app\.kubernetes\.io\/managed-by: Helm$/d' |
+        cat -s
+}
+
+case ${1:-} in
+"") render >install.yaml.new && mv install.yaml.new install.yaml ;;
+--check)
+    render | diff -u install.yaml - ||
+        { echo "deploy/install.yaml is not what the chart renders: run deploy/render.sh" >&2; exit 1; }
+    ;;
+*) echo "usage: deploy/render.sh [--check]" >&2; exit 2 ;;
+esac
