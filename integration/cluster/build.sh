@@ -12,7 +12,7 @@ mkdir -p "$bin" "$home/images" "$home/crds" "$home/stamps"
 # One build at a time: parts are moved into place when they are whole, so clusters that run keep what they have.
 exec 9>"$home/build.lock"
 flock 9
-work=$(mktemp -d "$home/building.XXXXXX")
+work=$(mktemp -d --tmpdir="$home")
 trap 'rm -rf "$work"' EXIT
 
 # The suite of Gateway API 1.7 wants Go 1.27. Where the machine's is older, the toolchain that PyPI packages serves.

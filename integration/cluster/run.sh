@@ -48,6 +48,7 @@ else
     step "$here/build.sh" suite
     installed=release
 fi
+HELM=$bin/helm step "$checkout/deploy/render.sh" --check
 step "$here/install.sh" || { status=$?; "$here/dump.sh"; exit "$status"; }
 failed=()
 for what; do

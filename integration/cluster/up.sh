@@ -25,7 +25,7 @@ esac
 began=$SECONDS
 mkdir -p "$state"/{log,pki,conf/cni,run,machine}
 : >"$state/is-a-cluster" # down.sh removes no other folder
-trap 'status=$?; ((status == 0)) || { "$here/dump.sh" --logs || true; "$here/down.sh" --quiet; }' EXIT
+trap 'status=$?; ((status == 0)) || { ((status > 128)) || "$here/dump.sh" --logs; "$here/down.sh" --quiet; }' EXIT
 trap 'exit 130' INT TERM
 
 # With version 2, what a cgroup's children may be limited in has to be said.
