@@ -13,7 +13,6 @@ from .kinds import path, path_of
 
 MERGE, JSON, APPLY = "application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"
 MANAGER = "paifang-tests"
-CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, http.client.CannotSendRequest)
 
 
 class ApiError(Exception):
@@ -53,7 +52,7 @@ class Kube:
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 self.local.connection = None
-                if connection is not kept or not isinstance(error, CLOSED):
+                if connection is not kept or isinstance(error, TimeoutError):
                     raise Unreachable(f"{method} {target}: {error!r}") from error
         raise AssertionError("the last connection is a new one")
 

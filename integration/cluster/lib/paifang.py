@@ -33,7 +33,8 @@ class Paifang:
             return response.status, response.read()
         except OSError:
             meta = pod["metadata"]
-            return self.kube.raw("GET", f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{ADMIN_PORT}/proxy{target}")
+            proxied = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{ADMIN_PORT}/proxy"
+            return self.kube.raw("GET", proxied + target)
         finally:
             connection.close()
 

@@ -32,7 +32,7 @@ class Scene:
         if self.keep:
             print(f"kept: namespaces {', '.join(self.namespaces)}", file=sys.stderr)
         else:
-            delete_namespaces(self.kube, self.namespaces, seconds=600)
+            delete_namespaces(self.kube, self.namespaces, 120 + 15 * len(self.namespaces))
 
     def namespace(self, name):
         self.namespaces.append(name)
