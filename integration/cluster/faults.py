@@ -8,6 +8,7 @@ left out. The last line is `N passed, N failed`.
 """
 import argparse
 import importlib
+import os
 import pkgutil
 import signal
 import sys
@@ -19,6 +20,8 @@ sys.dont_write_bytecode = True
 import faults
 from lib.kube import ApiError, Unreachable
 from lib.stage import Failed, NotHere, Stage
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def known():
@@ -54,12 +57,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="faults to play (default: all)")
     parser.add_argument("--list", action="store_true", help="list them and end")
-    parser.add_argument("--outage", type=float, default=60, help="seconds without API server (default: %(default)s)")
+    parser.add_argument("--outage", type=float, default=float(os.environ.get("PAIFANG_OUTAGE", 60)),
+                        help="seconds without API server (default: PAIFANG_OUTAGE, else 60)")
     parser.add_argument("--bound", type=float, default=600, help="seconds of traffic at most (default: %(default)s)")
     parser.add_argument("--gateway-class", default="paifang", help="default: %(default)s")
     parser.add_argument("--namespace", default="paifang-system", help="of Paifang (default: %(default)s)")
     parser.add_argument("--release", default="paifang", help="of the chart (default: %(default)s)")
-    parser.add_argument("--chart", default="deploy/chart", help="for faults that need other settings (default: %(default)s)")
+    parser.add_argument("--chart", default=os.path.join(HERE, "..", "..", "deploy", "chart"),
+                        help="for faults that need other settings (default: the repository's)")
     settings = parser.parse_args()
     modules = known()
     if unknown := [name for name in settings.names if name not in modules]:

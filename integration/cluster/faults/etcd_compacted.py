@@ -10,7 +10,7 @@ def run(stage):
     before = stage.paifang.metrics()
     with stage.traffic():
         stage.bed("etcdctl", "version")
-        stage.bed("apiserver.sh", "stop")  # a new API server has no memory of what came before its start
+        stage.bed("apiserver.sh", "kill")  # a new API server has no memory of what came before its start
         try:
             compact(stage)
         finally:
