@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, StreamExt};
 use kube::runtime::watcher::{self, InitialListStrategy};
 use kube::{Api, Client};
+use tokio::task::JoinSet;
 
 use super::Settings;
 use super::backoff::Backoff;
@@ -20,21 +21,40 @@ use crate::telemetry::metrics::Metrics;
 
 /// A page of a list that is not streamed.
 const PAGE: u32 = 500;
+/// After so long without an error, pauses are short again.
+const LONG_AGO: Duration = Duration::from_secs(60);
 
 /// One watch.
-pub(super) struct Watch {
+struct Watch {
     kind: Kind,
     outbox: Outbox,
     line: Arc<Line>,
     metrics: Arc<Metrics>,
     probe_every: Duration,
     backoff: Backoff,
+    /// The last error.
+    failed: Option<tokio::time::Instant>,
     strategy: InitialListStrategy,
     /// A list has begun and is not complete.
     listing: bool,
 }
 
 type Events<const METADATA: bool> = Pin<Box<dyn Stream<Item = watcher::Result<watcher::Event<Raw<METADATA>>>> + Send>>;
+
+/// Watches a kind for as long as this is polled.
+pub(super) async fn watch(kind: Kind, client: Client, outbox: Outbox, settings: Settings, metrics: Arc<Metrics>) {
+    loop {
+        let watch = Watch::new(kind, outbox.clone(), &settings, Arc::clone(&metrics));
+        let mut task = JoinSet::new();
+        task.spawn(watch.run(client.clone()));
+        // It only ends by a panic. A kind that nobody watches any more would be served as it was for ever.
+        let ended = task.join_next().await;
+        tracing::error!(%kind, ?ended, "the watch ended; it begins anew");
+        metrics.panics.inc();
+        metrics.control.watch_restarts.inc(WatchRestart::Failed);
+        tokio::time::sleep(settings.retry_most).await;
+    }
+}
 
 /// How to go on after an error.
 enum Next {
@@ -46,7 +66,7 @@ enum Next {
 
 impl Watch {
     /// A watch of a kind.
-    pub(super) fn new(kind: Kind, outbox: Outbox, settings: &Settings, metrics: Arc<Metrics>) -> Self {
+    fn new(kind: Kind, outbox: Outbox, settings: &Settings, metrics: Arc<Metrics>) -> Self {
         Self {
             kind,
             line: Line::new(outbox.clone(), Arc::clone(&metrics)),
@@ -54,13 +74,14 @@ impl Watch {
             metrics,
             probe_every: settings.probe_every,
             backoff: settings.backoff(),
+            failed: None,
             strategy: InitialListStrategy::StreamingList,
             listing: false,
         }
     }
 
     /// Watches for as long as it is polled.
-    pub(super) async fn run(self, client: Client) {
+    async fn run(self, client: Client) {
         let client = self.line.client(&client);
         // Secrets and ConfigMaps are many and large, and few of them matter.
         match self.kind {
@@ -102,23 +123,14 @@ impl Watch {
                 if std::mem::replace(&mut self.listing, true) {
                     // The last list ended in the middle, without an error.
                     self.metrics.control.watch_restarts.inc(WatchRestart::Closed);
-                    let pause = self.backoff.pause();
-                    tokio::time::sleep(pause).await;
+                    self.pause(Duration::MAX).await;
                 }
                 self.outbox.send(Event::Listing, at).await;
             }
-            watcher::Event::InitApply(raw) => self.put(raw, at).await,
-            watcher::Event::Apply(raw) => {
-                self.backoff.reset();
-                self.put(raw, at).await;
-            }
-            watcher::Event::Delete(raw) => {
-                self.backoff.reset();
-                self.outbox.send(Event::Gone(ObjectKey::of(&raw.meta)), at).await;
-            }
+            watcher::Event::InitApply(raw) | watcher::Event::Apply(raw) => self.put(raw, at).await,
+            watcher::Event::Delete(raw) => self.outbox.send(Event::Gone(ObjectKey::of(&raw.meta)), at).await,
             watcher::Event::InitDone => {
                 self.listing = false;
-                self.backoff.reset();
                 // A paged list is followed by a request for the watch.
                 self.line.explain(self.strategy == InitialListStrategy::ListWatch);
                 self.outbox.send(Event::Listed, at).await;
@@ -156,13 +168,23 @@ impl Watch {
         if let Some(trouble) = trouble {
             self.outbox.send(Event::Trouble(trouble), at).await;
         }
-        let pause = self.backoff.pause().min(most);
-        tokio::time::sleep(pause).await;
+        self.pause(most).await;
         if matches!(next, Next::Resume) {
             // kube begins a list anew after an error in the middle of it.
             self.listing = false;
         }
         next
+    }
+
+    /// Waits before the next try.
+    async fn pause(&mut self, most: Duration) {
+        let now = tokio::time::Instant::now();
+        // Not on success: a list that succeeds may be followed by a watch that never does.
+        if self.failed.replace(now).is_none_or(|failed| now.duration_since(failed) > LONG_AGO) {
+            self.backoff.reset();
+        }
+        let pause = self.backoff.pause().min(most);
+        tokio::time::sleep(pause).await;
     }
 }
 
