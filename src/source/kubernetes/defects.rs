@@ -24,7 +24,7 @@ impl Defects {
             return;
         }
         let Malformed { field, message, .. } = &malformed;
-        tracing::warn!(%object, field, message, "the object cannot be read; its last good version stays");
+        tracing::warn!(%object, field, problem = message, "the object cannot be read; its last good version stays");
         self.found.insert(object, malformed);
         self.shared = None;
     }

@@ -114,7 +114,7 @@ impl Assembly {
             (Some(Standing::Failing { .. }), Some(Standing::Failing { .. })) => {}
             (before, now) if before == now => {}
             (_, Some(Standing::Failing { message, .. })) => {
-                tracing::warn!(%kind, %message, "the watch fails; what it delivered stays");
+                tracing::warn!(%kind, reason = message, "the watch fails; what it delivered stays");
             }
             (_, Some(Standing::Forbidden)) => {
                 tracing::warn!(%kind, "may not be read; grant 'list' and 'watch', it is tried again");
