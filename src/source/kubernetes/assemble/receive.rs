@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime};
 
-use super::super::event::{Content, Defect, Event, Fetched, Item, Message, Trouble};
-use super::super::health::{Malformed, Standing};
+use super::super::event::{Content, Event, Fetched, Item, Message, Trouble};
+use super::super::health::Standing;
 use super::super::progress::Progress;
 use super::super::referenced::REFERRERS;
 use super::Assembly;
@@ -50,9 +50,9 @@ impl Assembly {
         }
         match item.content {
             Content::Metadata => self.fetches.changed(&reference, &item.version, at),
-            Content::Malformed(defect) => self.defect(reference, defect),
+            Content::Malformed(defect) => self.defects.note(reference, defect),
             Content::Object(object) => {
-                self.drop_defect(&reference);
+                self.defects.clear(&reference);
                 self.references_changed |= REFERRERS.contains(&kind);
                 self.pending.put(object, at);
             }
@@ -61,7 +61,7 @@ impl Assembly {
 
     fn gone(&mut self, object: &ObjectRef, at: Instant) {
         self.live.forget(object);
-        self.drop_defect(object);
+        self.defects.clear(object);
         self.fetches.gone(object);
         self.references_changed |= REFERRERS.contains(&object.kind);
         self.pending.remove(object.clone(), at);
@@ -81,9 +81,9 @@ impl Assembly {
     }
 
     /// Every object of a kind that is known in any way.
-    fn known(&self, kind: Kind) -> BTreeSet<ObjectRef> {
+    pub(super) fn known(&self, kind: Kind) -> BTreeSet<ObjectRef> {
         let live = self.live.all().into_iter().filter(|object| object.kind == kind);
-        let malformed = self.malformed.keys().filter(|object| object.kind == kind).cloned();
+        let malformed = self.defects.of(kind).cloned();
         let pending = self.pending.objects().map(Object::reference).filter(|o| o.kind == kind);
         self.held(kind).into_iter().chain(live).chain(malformed).chain(pending).collect()
     }
@@ -114,7 +114,7 @@ impl Assembly {
             (Some(Standing::Failing { .. }), Some(Standing::Failing { .. })) => {}
             (before, now) if before == now => {}
             (_, Some(Standing::Failing { message, .. })) => {
-                tracing::warn!(%kind, %message, "the watch fails; what it delivered stays");
+                tracing::warn!(%kind, reason = message, "the watch fails; what it delivered stays");
             }
             (_, Some(Standing::Forbidden)) => {
                 tracing::warn!(%kind, "may not be read; grant 'list' and 'watch', it is tried again");
@@ -133,31 +133,17 @@ impl Assembly {
         match fetched {
             Fetched::Found(item) => match item.content {
                 Content::Object(found) => {
-                    self.drop_defect(&object);
+                    self.defects.clear(&object);
                     self.pending.put(found, at);
                 }
-                Content::Malformed(defect) => self.defect(object, defect),
+                Content::Malformed(defect) => self.defects.note(object, defect),
                 Content::Metadata => {}
             },
             Fetched::Absent => {
-                self.drop_defect(&object);
+                self.defects.clear(&object);
                 self.pending.remove(object, at);
             }
             Fetched::Forbidden | Fetched::Failing => {}
         }
-    }
-
-    /// An object cannot be read: its last good version stays.
-    fn defect(&mut self, object: ObjectRef, defect: Defect) {
-        let Defect { field, message } = defect;
-        let known = self.malformed.get(&object);
-        if known.is_none_or(|known| (&known.field, &known.message) != (&field, &message)) {
-            tracing::warn!(%object, field, message, "the object cannot be read; its last good version stays");
-        }
-        self.malformed.insert(object.clone(), Malformed { object, field, message });
-    }
-
-    pub(super) fn drop_defect(&mut self, object: &ObjectRef) {
-        self.malformed.remove(object);
     }
 }
