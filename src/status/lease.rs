@@ -173,10 +173,12 @@ impl Elector {
         if now < self.rest {
             return;
         }
-        match self.step(now) {
-            Step::Hold if now >= self.tick => self.refresh(now).await,
-            Step::Hold => {}
-            Step::Write => self.take(now).await,
+        if self.step(now) == Step::Hold && now >= self.tick {
+            self.refresh(now).await;
+        }
+        let now = Instant::now();
+        if now >= self.rest && self.step(now) == Step::Write {
+            self.take(now).await;
         }
     }
 

@@ -38,12 +38,11 @@ struct Data {
     away: bool,
 }
 
-/// A request that was answered, or left hanging.
+/// A request that was answered, refused or left hanging.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) code: u16,
 }
 
 /// What happens to one request.
@@ -161,8 +160,7 @@ impl Cluster {
         let result = {
             let mut data = self.0.data.lock();
             let result = data.handle(&parts, &path, serde_json::from_slice(&body).unwrap_or_default());
-            let code = result.as_ref().map_or_else(|code| *code, |_| 200);
-            data.calls.push(Call { method: parts.method, path, code });
+            data.calls.push(Call { method: parts.method, path });
             result
         };
         self.tick();

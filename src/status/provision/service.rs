@@ -172,6 +172,3 @@ fn owned(wanted: &GatewayService) -> String {
     let owned = Owned { labels: names(&wanted.labels), annotations: names(&wanted.annotations) };
     serde_json::to_string(&owned).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;
