@@ -77,7 +77,7 @@ pub(crate) struct Elector {
 enum Known {
     Unknown,
     Missing,
-    Record(Record),
+    Record(Box<Record>),
 }
 
 impl Elector {
@@ -133,8 +133,8 @@ impl Elector {
         let now = Instant::now();
         let known = std::mem::replace(&mut self.known, Known::Missing);
         match (known, lease) {
-            (Known::Record(known), Some(lease)) => self.known = Known::Record(known.next(&lease, now)),
-            (_, Some(lease)) => self.known = Known::Record(Record::new(&lease, now)),
+            (Known::Record(known), Some(lease)) => self.known = Known::Record(Box::new(known.next(&lease, now))),
+            (_, Some(lease)) => self.known = Known::Record(Box::new(Record::new(&lease, now))),
             (_, None) => {}
         }
         if !matches!(&self.known, Known::Record(record) if record.holder == self.settings.identity) {
@@ -199,16 +199,17 @@ impl Elector {
 
     /// When something must be done although nothing happened.
     fn wake(&self) -> Instant {
+        let term = *self.terms.borrow();
         let mut wake = self.tick;
-        if let Some(term) = *self.terms.borrow() {
-            wake = wake.min(term.until);
-        } else if let Known::Record(record) = &self.known {
+        if let (None, Known::Record(record)) = (term, &self.known) {
             wake = wake.min(record.ends());
         }
         if let Some(since) = self.absent {
             wake = wake.min(since + ABSENCE);
         }
-        wake.max(self.rest)
+        let wake = wake.max(self.rest);
+        // its end must be told in time, also when nothing may be tried
+        term.map_or(wake, |term| wake.min(term.until))
     }
 
     /// Reads the Lease.
@@ -245,7 +246,7 @@ impl Elector {
 
     async fn write(&self, holder: &str, duration: Duration) -> Result<Lease, kube::Error> {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let known = if let Known::Record(record) = &self.known { Some(record) } else { None };
+        let known = if let Known::Record(record) = &self.known { Some(&**record) } else { None };
         let lease = Record::lease(known, &self.settings, (holder, duration), jiff::Timestamp::now());
         match known {
             Some(_) => self.api.replace(&self.settings.name, &params, &lease).await,

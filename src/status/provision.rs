@@ -191,7 +191,7 @@ impl Provisioner {
     fn is_due(&self, object: &ObjectRef, action: &Arc<Action>, now: Instant) -> bool {
         let waits = self.unwanted.get(object).is_some_and(|since| now < *since + DELETION);
         let done = self.done.get(object).is_some_and(|(done, at)| done == action && now < *at + ECHO);
-        !done && !(action.is_deletion() && waits)
+        !(done || action.is_deletion() && waits)
     }
 
     fn finish(&mut self, object: ObjectRef, action: Arc<Action>, done: Done) {

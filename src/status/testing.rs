@@ -167,10 +167,15 @@ impl Cluster {
         match result {
             Ok(value) => reply(200, &value),
             Err(0) => std::future::pending().await,
-            Err(code) => reply(
-                code,
-                &json!({"kind": "Status", "status": "Failure", "code": code, "reason": "", "message": "injected"}),
-            ),
+            Err(code) => {
+                let reason =
+                    [(404, "NotFound"), (409, "Conflict"), (403, "Forbidden")].into_iter().find(|it| it.0 == code);
+                let reason = reason.map_or("InternalError", |it| it.1);
+                reply(
+                    code,
+                    &json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": "no"}),
+                )
+            }
         }
     }
 
