@@ -51,7 +51,7 @@ pub struct LeaseSettings {
     pub service: String,
     /// How long the lease holds without being renewed.
     pub duration: Duration,
-    /// Time between two renewals.
+    /// Time between two renewals; at most a third of the duration.
     pub renew: Duration,
     /// Randomness.
     pub jitter: Jitter,
@@ -90,6 +90,8 @@ impl Elector {
         metrics: Arc<Metrics>,
     ) -> Self {
         let api = Api::namespaced(client, &settings.namespace);
+        // one renewal may fail without the lease being lost
+        let settings = LeaseSettings { renew: settings.renew.min(settings.duration / 3), ..settings };
         let now = Instant::now();
         Self {
             api,

@@ -255,3 +255,15 @@ async fn nobody_provisions_without_the_lease() {
     scene.terms.send_replace(Some(Term { number: 2, until }));
     scene.cluster.until(|cluster| cluster.get(&gw()).is_some()).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_watch_never_shows_is_written_again_now_and_then() {
+    let scene = Scene::new();
+    scene.want(&[service("gw", &[("http", 80, 10_000)])]);
+    scene.cluster.until(|cluster| cluster.get(&gw()).is_some()).await;
+    scene.cluster.edit(&path(&gw()), |it| it["spec"]["ports"] = json!([]));
+    let lost = |cluster: &Cluster| cluster.get(&gw()).unwrap()["spec"]["ports"] != json!([]);
+    let start = Instant::now();
+    scene.cluster.until(lost).await;
+    assert!(start.elapsed() <= ECHO + Duration::from_secs(1), "{:?}", start.elapsed());
+}
