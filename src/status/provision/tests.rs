@@ -163,7 +163,7 @@ async fn what_others_set_on_a_service_is_theirs() {
         (&there["spec"]["type"], &there["spec"]["externalTrafficPolicy"]),
         (&json!("NodePort"), &json!("Cluster"))
     );
-    assert_eq!(there["spec"]["loadBalancerIP"], "10.1.1.1");
+    assert_eq!(there["spec"]["loadBalancerIP"], Value::Null, "only a load balancer takes an address");
     assert_eq!(there["metadata"]["labels"]["theirs"], "x");
     assert_eq!(there["metadata"]["annotations"]["theirs"], "x");
     assert_eq!(there["metadata"]["annotations"]["note"], "b");
@@ -266,4 +266,19 @@ async fn what_the_watch_never_shows_is_written_again_now_and_then() {
     let start = Instant::now();
     scene.cluster.until(lost).await;
     assert!(start.elapsed() <= ECHO + Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_gets_the_address_that_is_asked_for() {
+    let scene = Scene::new();
+    let mut wanted = service("gw", &[("http", 80, 10_000)]);
+    for address in [[10, 1, 1, 1], [10, 1, 1, 2]] {
+        wanted.load_balancer_ip = Some(address.into());
+        scene.want(std::slice::from_ref(&wanted));
+        let text = json!(wanted.load_balancer_ip);
+        scene.cluster.until(|cluster| cluster.get(&gw()).is_some_and(|it| it["spec"]["loadBalancerIP"] == text)).await;
+        scene.see(true);
+    }
+    scene.rest().await;
+    assert_eq!(scene.cluster.writes("services").len(), 2);
 }
