@@ -144,3 +144,63 @@ impl Status {
 const fn is_complete(state: &State) -> bool {
     state.synced
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::testing::{Cluster, object};
+    use super::*;
+    use crate::api::Kind;
+    use crate::api::status::{GatewayStatus, Status as Wanted};
+
+    /// A replica on a cluster, with what it is told.
+    fn replica(cluster: &Cluster, live: &Arc<Live>, pod: &str) -> (Status, watch::Sender<Arc<Translation>>) {
+        let mut settings = Settings::new(&crate::config::KubernetesConfig::default(), "infra", pod);
+        settings.lease.jitter = Arc::new(|| 0.5);
+        let (_, state) = watch::channel(State { synced: true, ..State::default() });
+        let (translations, wanted) = watch::channel(Arc::default());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        (Status::start(cluster.client(), settings, Arc::clone(live), state, wanted, metrics), translations)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_ends_hands_over_to_the_next() {
+        let (cluster, gw) = (Cluster::new(), object(Kind::Gateway, "gw"));
+        cluster.put(&gw, json!({"metadata": {"generation": 1}}));
+        let (one_live, two_live) = (Arc::new(Live::default()), Arc::new(Live::default()));
+        let (one, one_wants) = replica(&cluster, &one_live, "one");
+        one.leader().wait_for(|leads| *leads).await.unwrap();
+        let (two, two_wants) = replica(&cluster, &two_live, "two");
+        let status =
+            Wanted::Gateway(GatewayStatus { addresses: Vec::new(), conditions: Vec::new(), listeners: Vec::new() });
+        let listening = |name: &str| {
+            let Wanted::Gateway(mut status) = status.clone() else { unreachable!() };
+            status.listeners.push(crate::api::status::ListenerStatus {
+                name: name.to_owned(),
+                supported_kinds: Vec::new(),
+                attached_routes: 0,
+                conditions: Vec::new(),
+            });
+            let statuses = [(gw.clone(), Arc::new(Wanted::Gateway(status)))].into();
+            Arc::new(Translation { statuses, ..Translation::default() })
+        };
+        let written = |name: &'static str| {
+            let gw = gw.clone();
+            move |cluster: &Cluster| {
+                cluster.get(&gw).unwrap()["status"].pointer("/listeners/0/name") == Some(&Value::from(name))
+            }
+        };
+        cluster.show(&one_live, &gw);
+        one_wants.send_replace(listening("first"));
+        cluster.until(written("first")).await;
+        cluster.show(&two_live, &gw);
+        two_wants.send_replace(listening("second"));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(written("first")(&cluster), "only the leader writes");
+        assert!(!*two.leader().borrow());
+        one.shutdown().await;
+        cluster.until(written("second")).await;
+        two.shutdown().await;
+    }
+}
