@@ -13,6 +13,7 @@ pub mod config;
 pub mod telemetry;
 pub mod proxy;
 pub mod source;
+pub mod status;
 pub mod admin;
 pub mod controller;
 pub mod echo;

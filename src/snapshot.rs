@@ -62,7 +62,7 @@ macro_rules! kinds {
         }
 
         /// An object of any kind a source may deliver.
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, PartialEq)]
         pub enum Object {
             $($(#[$doc])* $kind(Arc<$ty>),)+
         }
@@ -85,10 +85,28 @@ macro_rules! kinds {
                 }
             }
 
+            /// Its kind.
+            #[must_use]
+            pub const fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$kind(_) => Kind::$kind,)+
+                }
+            }
+
             /// Its metadata, to be changed by the source that owns it; copies a shared object.
             pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
                 match self {
                     $(Self::$kind(object) => &mut Arc::make_mut(object).metadata,)+
+                }
+            }
+
+            /// The object as JSON, which [`Object::from_json`] reads.
+            ///
+            /// # Errors
+            /// When the writer fails.
+            pub fn to_json(&self, writer: impl std::io::Write) -> serde_json::Result<()> {
+                match self {
+                    $(Self::$kind(object) => serde_json::to_writer(writer, object),)+
                 }
             }
 
@@ -129,6 +147,22 @@ macro_rules! kinds {
             pub fn shares(&self, other: &Self, kind: Kind) -> bool {
                 match kind {
                     $(Kind::$kind => Arc::ptr_eq(&self.$field, &other.$field),)+
+                }
+            }
+
+            /// An object by its name.
+            #[must_use]
+            pub fn get(&self, object: &ObjectRef) -> Option<Object> {
+                match object.kind {
+                    $(Kind::$kind => self.$field.get(&object.key).map(|found| Object::$kind(Arc::clone(found))),)+
+                }
+            }
+
+            /// Every object of a kind, in the order of their names.
+            #[must_use]
+            pub fn all(&self, kind: Kind) -> Vec<Object> {
+                match kind {
+                    $(Kind::$kind => self.$field.values().map(|found| Object::$kind(Arc::clone(found))).collect(),)+
                 }
             }
 

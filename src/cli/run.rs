@@ -1,5 +1,6 @@
 //! `paifang run`: a folder of manifests or a cluster, served.
 
+mod cluster;
 mod folder;
 
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     let process = Process { config, inputs, metrics, readiness, access_log: access_log.clone(), served, signals };
     let drained = match &arguments.manifests {
         Some(manifests) => folder::serve(process, manifests.clone()).await?,
-        None => anyhow::bail!("a cluster cannot be served yet: say --manifests DIR"),
+        None => cluster::serve(process).await?,
     };
     let _ = stop.send(true);
     // the task ends by itself; how does not matter any more

@@ -55,7 +55,7 @@ impl Edge {
         let state = inputs.store.subscribe();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || {
-            runtime.block_on(control(pass, state, view_sender, stopped));
+            runtime.block_on(control(pass, (inputs.store, state), view_sender, stopped));
         })?;
         Ok(Self { view, metrics, routes, stop: Some(stop), thread: Some(thread) })
     }
@@ -113,7 +113,7 @@ impl Drop for Edge {
 /// The loop.
 async fn control(
     mut pass: Pass,
-    mut state: watch::Receiver<State>,
+    (store, mut state): (Arc<Store>, watch::Receiver<State>),
     view: watch::Sender<View>,
     mut stop: oneshot::Receiver<Stop>,
 ) {
@@ -145,9 +145,12 @@ async fn control(
                 Err(_) => return,
             },
         }
+        let arrivals = store.take_arrivals();
+        pass.metrics.control.waiting(&arrivals);
         let current = state.borrow_and_update().clone();
         if current.synced {
             view.send_replace(pass.run(&current));
+            pass.metrics.control.propagated(&arrivals);
             untidy = true;
         }
     }

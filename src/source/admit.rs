@@ -117,7 +117,7 @@ fn prepare_metadata(kind: Kind, metadata: &mut Map<String, Value>, violations: &
 }
 
 /// Whether an annotation belongs to our domain or one below it.
-fn is_own(annotation: &str) -> bool {
+pub(super) fn is_own(annotation: &str) -> bool {
     let Some((domain, _)) = annotation.split_once('/') else { return false };
     domain.strip_suffix(OWN_DOMAIN).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }

@@ -1,5 +1,7 @@
 //! Metrics of the control side in a cluster: watches, writes, the lease, and how long a change takes.
 
+use std::time::Instant;
+
 use prometheus::{Gauge, Histogram, IntCounter, IntGauge, Registry};
 
 use super::{counter, gauge, histogram, seconds};
@@ -88,5 +90,20 @@ impl ControlMetrics {
                 "Writes of Services and EndpointSlices.",
             )?,
         })
+    }
+}
+
+impl ControlMetrics {
+    /// Notes that changes wait to be served.
+    pub fn waiting(&self, arrivals: &[Instant]) {
+        self.pending.set(i64::try_from(arrivals.len()).unwrap_or(i64::MAX));
+    }
+
+    /// Notes that changes are served which arrived at these times.
+    pub fn propagated(&self, arrivals: &[Instant]) {
+        for arrived in arrivals {
+            self.propagation.observe(arrived.elapsed().as_secs_f64());
+        }
+        self.pending.set(0);
     }
 }

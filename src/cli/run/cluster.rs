@@ -1,0 +1,130 @@
+//! A cluster as what is served: its objects come from the API server, and its statuses go there.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Feed, Process};
+use crate::admin::{Readiness, State as Life};
+use crate::config::KubernetesConfig;
+use crate::controller::{Inputs, View};
+use crate::source::kubernetes::{self, Health, Kubernetes};
+use crate::status::{self, Status};
+use crate::translate::Translation;
+
+/// Where a pod finds its own namespace.
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// What reads from the API server and writes to it.
+struct Cluster {
+    source: Kubernetes,
+    status: Option<Status>,
+    reporter: JoinHandle<()>,
+    forwarder: JoinHandle<()>,
+}
+
+impl Feed for Cluster {
+    async fn leave(&mut self) {
+        if let Some(status) = self.status.take() {
+            status.shutdown().await;
+        }
+    }
+
+    async fn end(self) {
+        self.reporter.abort();
+        self.forwarder.abort();
+        self.source.shutdown().await;
+    }
+}
+
+/// Serves a cluster until a signal comes; says whether every request was answered.
+pub(super) async fn serve(process: Process) -> anyhow::Result<bool> {
+    let settings = &process.config.kubernetes;
+    let client = kubernetes::client(settings.watch_stall_timeout)
+        .await
+        .context("no API server to serve; for a folder of manifests say --manifests DIR")?;
+    let Inputs { store, live } = process.inputs.clone();
+    let metrics = Arc::clone(&process.metrics);
+    let source = Kubernetes::start(
+        client.clone(),
+        source_settings(settings),
+        Arc::clone(&store),
+        Arc::clone(&live),
+        Arc::clone(&metrics),
+    );
+    let edge = process.edge()?;
+    let reporter = tokio::spawn(report(source.health(), edge.view(), process.readiness.clone()));
+    let (wanted_sender, wanted) = watch::channel(Arc::default());
+    let forwarder = tokio::spawn(forward(edge.view(), wanted_sender));
+    let settings = status::Settings::new(settings, &namespace(settings)?, &pod());
+    let status = Some(Status::start(client, settings, live, store.subscribe(), wanted, metrics));
+    Ok(process.until_stopped(edge, Cluster { source, status, reporter, forwarder }).await)
+}
+
+fn source_settings(settings: &KubernetesConfig) -> kubernetes::Settings {
+    let state_dir = Some(PathBuf::from(&settings.state_dir)).filter(|dir| !dir.as_os_str().is_empty());
+    kubernetes::Settings { state_dir, start_timeout: settings.start_timeout, ..kubernetes::Settings::default() }
+}
+
+/// The namespace of the process.
+fn namespace(settings: &KubernetesConfig) -> anyhow::Result<String> {
+    if !settings.namespace.is_empty() {
+        return Ok(settings.namespace.clone());
+    }
+    std::env::var("POD_NAMESPACE")
+        .ok()
+        .filter(|namespace| !namespace.is_empty())
+        .or_else(|| std::fs::read_to_string(NAMESPACE_FILE).ok())
+        .map(|namespace| namespace.trim().to_owned())
+        .context(
+            "the namespace of this process is not known: set kubernetes.namespace in the settings, or POD_NAMESPACE",
+        )
+}
+
+/// The name of the process among its replicas.
+fn pod() -> String {
+    let name = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME"));
+    name.unwrap_or_else(|_| format!("paifang-{}", std::process::id()))
+}
+
+/// Hands every translation to whoever writes statuses.
+async fn forward(mut view: watch::Receiver<View>, wanted: watch::Sender<Arc<Translation>>) {
+    loop {
+        let View { version, translation, .. } = view.borrow_and_update().clone();
+        if version > 0 {
+            wanted.send_replace(translation);
+        }
+        if view.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Says how it stands with the API server: in the log, and to whoever asks whether the process is ready.
+async fn report(mut health: watch::Receiver<Health>, mut view: watch::Receiver<View>, readiness: Readiness) {
+    let mut said = None;
+    loop {
+        let trouble = health.borrow_and_update().trouble();
+        if view.borrow_and_update().version > 0 {
+            readiness.set(Life::Ready);
+        }
+        readiness.remark(trouble.clone());
+        if trouble != said {
+            match &trouble {
+                Some(trouble) => tracing::warn!("{trouble}"),
+                None => tracing::info!("the API server has delivered everything"),
+            }
+            said = trouble;
+        }
+        let changed = tokio::select! {
+            changed = health.changed() => changed,
+            changed = view.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Writes into a cluster what a translation means for it: statuses, Services of Gateways, Events.
+//!
+//! One replica writes, the holder of a Lease; the others keep the latest translation, so that the next
+//! leader writes at once. What stands in the API server is changed only where it differs, and never what
+//! somebody else has written there.
+//!
+//! ```text
+//! lease ─► leadership ─┬─► writer: queue ─► merge ─► PATCH …/status ─► Live
+//!     Translation, Live┘─► provision: plan ─► Services, EndpointSlices
+//!                                └─► events
+//! ```
+
+mod events;
+mod leadership;
+mod lease;
+mod merge;
+mod provision;
+mod queue;
+mod replicas;
+mod request;
+#[cfg(test)]
+mod testing;
+mod writer;
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use self::lease::{Jitter, LeaseSettings};
+
+use self::leadership::Leadership;
+use self::lease::Elector;
+use self::provision::{Place, Provisioner, Work};
+use self::request::Requests;
+use self::writer::{Attempt, Pace, Writer};
+use crate::source::State;
+use crate::source::live::Live;
+use crate::telemetry::Metrics;
+use crate::translate::Translation;
+
+/// How this replica writes.
+#[derive(Clone)]
+pub struct Settings {
+    /// The election. Its namespace and Service are those of the process.
+    pub lease: LeaseSettings,
+    /// Writes of statuses per second.
+    pub writes_per_second: usize,
+    /// Time between two looks at every object.
+    pub reconcile: Duration,
+}
+
+impl Settings {
+    /// Settings with random jitter, and a look at everything every five minutes.
+    #[must_use]
+    pub fn new(config: &crate::config::KubernetesConfig, namespace: &str, pod: &str) -> Self {
+        let random = || {
+            let bits = std::hash::RandomState::new().build_hasher().finish() >> 11;
+            // 53 bits, as many as a fraction has
+            #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
+            let fraction = bits as f64 / (1_u64 << 53) as f64;
+            fraction
+        };
+        Self {
+            lease: LeaseSettings {
+                namespace: namespace.to_owned(),
+                name: config.lease.name.clone(),
+                identity: pod.to_owned(),
+                service: config.service.clone(),
+                duration: config.lease.duration,
+                renew: config.lease.renew,
+                jitter: Arc::new(random),
+            },
+            writes_per_second: config.status_writes_per_second,
+            reconcile: Duration::from_mins(5),
+        }
+    }
+}
+
+/// What writes into the cluster, running.
+pub struct Status {
+    leads: watch::Receiver<bool>,
+    stop: oneshot::Sender<()>,
+    elector: JoinHandle<()>,
+    writers: Vec<JoinHandle<()>>,
+}
+
+impl Status {
+    /// Starts it on the current runtime. Nothing is written before the lease is held, `wanted` has
+    /// changed from the empty translation it may begin with, and objects are known to `live`.
+    #[must_use]
+    pub fn start(
+        client: kube::Client,
+        settings: Settings,
+        live: Arc<Live>,
+        state: watch::Receiver<State>,
+        wanted: watch::Receiver<Arc<Translation>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (terms, leadership) = watch::channel(None);
+        let (stop, stopped) = oneshot::channel();
+        let leadership = Leadership::new(leadership);
+        let requests = Requests::new(client.clone(), leadership.clone());
+        let (events, sender) = events::events(requests.clone(), &settings.lease.identity);
+        let place = Place { namespace: settings.lease.namespace.clone(), service: settings.lease.service.clone() };
+        let pace = Pace { writes_per_second: settings.writes_per_second, reconcile: settings.reconcile };
+        let attempt =
+            Attempt { requests: requests.clone(), live, events: events.clone(), metrics: Arc::clone(&metrics) };
+        let work = Work { requests, events, metrics: Arc::clone(&metrics) };
+        let writer = Writer::new(attempt, leadership.clone(), state.clone(), wanted.clone(), pace);
+        let provisioner = Provisioner::new(work, place, leadership.clone(), state.clone(), wanted);
+        let (say, leads) = watch::channel(false);
+        let elector = Elector::new(client, settings.lease, state, terms, metrics);
+        let writers = vec![
+            tokio::spawn(writer.run()),
+            tokio::spawn(provisioner.run()),
+            tokio::spawn(sender.run()),
+            tokio::spawn(leadership.say(say)),
+        ];
+        Self { leads, stop, elector: tokio::spawn(elector.run(stopped)), writers }
+    }
+
+    /// Whether this replica is the one that writes.
+    #[must_use]
+    pub fn leader(&self) -> watch::Receiver<bool> {
+        self.leads.clone()
+    }
+
+    /// Ends every write, then gives the lease back.
+    pub async fn shutdown(self) {
+        for writer in self.writers {
+            writer.abort();
+            let _ended = writer.await;
+        }
+        let _stopping = self.stop.send(());
+        let _ended = self.elector.await;
+    }
+}
+
+/// Whether the state shows the whole cluster as it is now. Only then may anything be removed.
+// Once `State` says that it was restored from disk, `&& !state.restored` belongs here, and only here.
+const fn is_complete(state: &State) -> bool {
+    state.synced
+}
