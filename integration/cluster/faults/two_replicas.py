@@ -31,10 +31,9 @@ def run(stage):
 
 def same(stage, pods, hosts):
     """Asks each pod itself, at the ports that the Gateway's Service leads to."""
-    ports = pod_ports(stage)
     addresses = {pod["status"]["podIP"] for pod in pods.values()}
-    stage.expect(set(ports) == addresses, f"the Gateway's endpoints are {sorted(ports)}, the ready pods {sorted(addresses)}")
-    for address, port in ports.items():
+    attempt(10, lambda: set(pod_ports(stage)) == addresses, what=f"endpoints of the Gateway at {sorted(addresses)}")
+    for address, port in pod_ports(stage).items():
         connection = Connection(address, port)
         for host in hosts:
             connection.until(host, lambda code, _: code == 200, 5, pause=0.02)
