@@ -9,8 +9,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang::api::{Kind, ObjectKey};
 use paifang::ir::{
-    Attached, Backend, BackendKey, BackendProtocol, Filters, Hostname, Ir, Listener, ListenerProtocol, Match,
-    PathMatch, Route, RouteId, Rule, Target, Timeouts, ValueMatch, ValuePattern, WeightedBackend,
+    Attached, Backend, BackendKey, BackendProtocol, Filters, GrpcMatch, GrpcParts, Hostname, Ir, Listener,
+    ListenerProtocol, Match, PathMatch, Route, RouteId, Rule, Target, Timeouts, ValueMatch, ValuePattern,
+    WeightedBackend,
 };
 use paifang::snapshot::Socket;
 use paifang::table::Query;
@@ -270,8 +271,20 @@ fn any_path() -> BoxedStrategy<PathMatch> {
         3 => path_text().prop_map(PathMatch::Exact),
         5 => path_text().prop_map(|path| PathMatch::Prefix(without_slash(path))),
         2 => select(patterns).prop_map(|pattern| PathMatch::Regex(pattern.into())),
+        5 => grpc().prop_map(PathMatch::Grpc),
     ]
     .boxed()
+}
+
+/// Names from those that paths are made of, and expressions that fit several of them.
+fn grpc() -> impl Strategy<Value = GrpcMatch> {
+    let part = |texts: Vec<&'static str>| proptest::option::weighted(0.6, select(texts).prop_map(str::to_owned));
+    let parts =
+        |service, method| (part(service), part(method)).prop_map(|(service, method)| GrpcParts { service, method });
+    prop_oneof![
+        3 => parts(vec!["a", "ab", "b", "a/b"], vec!["a", "ab", "b", "b/a"]).prop_map(GrpcMatch::Exact),
+        2 => parts(vec!["a.*", "[ab]", "ab?", "(", ".*"], vec!["a|b", "ab?", ".*", "[ab]+", ")"]).prop_map(GrpcMatch::Regex),
+    ]
 }
 
 fn without_slash(path: String) -> String {
@@ -305,16 +318,19 @@ fn request() -> impl Strategy<Value = Request> {
     let query = proptest::option::weighted(0.7, params.prop_map(|params| params.join("&")));
     let header = (select(vec!["x-a", "x-b", "x-c"]), select(vec!["1", "2", "1,2", "", "\u{e4}"]));
     let method = select(vec!["GET", "POST", "get"]);
-    (0_u16..3, host, path, query, method, vec(header, 0..4)).prop_map(|(n, host, path, query, method, headers)| {
-        Request {
+    let kinds =
+        vec!["application/grpc", "application/grpc", "Application/GRPC+json", "application/grpc-web", "text/plain"];
+    let kind = proptest::option::weighted(0.6, select(kinds).prop_map(|kind| ("content-type", kind)));
+    (0_u16..3, host, path, query, method, (vec(header, 0..4), kind)).prop_map(
+        |(n, host, path, query, method, (headers, kind))| Request {
             socket: socket(n),
             host: host.into(),
             path,
             query,
             method,
-            headers: headers.into_iter().map(field).collect(),
-        }
-    })
+            headers: headers.into_iter().chain(kind).map(field).collect(),
+        },
+    )
 }
 
 fn field((name, value): (&'static str, &str)) -> (HeaderName, HeaderValue) {

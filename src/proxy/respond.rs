@@ -1,7 +1,7 @@
 //! Answers that Paifang gives itself: small, in the form the client asked for.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
@@ -10,6 +10,7 @@ use pingora::proxy::Session;
 use super::context::Context;
 use super::fail::Fail;
 use super::response_filter;
+use crate::table::is_grpc;
 
 /// What `Server` says on answers of our own; a backend's own `Server` is left alone.
 const SERVER: HeaderValue = HeaderValue::from_static("paifang");
@@ -87,13 +88,6 @@ fn form(session: &Session) -> Form {
     } else {
         Form::Plain
     }
-}
-
-/// Whether a message is gRPC's; gRPC-Web is another protocol.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let rest = kind.strip_prefix(b"application/grpc");
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 fn rendered(status: StatusCode, kind: &'static str, body: String) -> Result<(ResponseHeader, Bytes)> {

@@ -7,8 +7,9 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
 
 use super::context::{self, Context};
-use super::{Proxy, forwarded, headers, respond, rewrite};
+use super::{Proxy, forwarded, headers, rewrite};
 use crate::table::action::{Backend, Filters};
+use crate::table::is_grpc;
 
 /// Edits the request of one try. Tries begin anew from the request as received.
 ///
@@ -17,7 +18,7 @@ pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader,
     let end_stream = request.send_end_stream();
     let (empty, ()) = http::Request::new(()).into_parts();
     let mut parts = Parts::from(std::mem::replace(request, RequestHeader::from(empty)));
-    if respond::is_grpc(&parts.headers) {
+    if is_grpc(&parts.headers) {
         // hop-by-hop, so it was removed; gRPC servers insist on it
         parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
