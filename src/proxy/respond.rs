@@ -22,7 +22,7 @@ enum Form {
     Plain,
     /// `application/problem+json` (RFC 9457)
     Problem,
-    /// gRPC status in a response without a body ("Trailers-Only")
+    /// gRPC status in a response without a body ("Trailers-Only"); over HTTP/2, as all of gRPC
     Grpc,
 }
 
@@ -81,7 +81,7 @@ fn form(session: &Session) -> Form {
     let value = |name| session.req_header().headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
     let accept = value(header::ACCEPT);
     let wants = |kind: &[u8]| accept.windows(kind.len()).any(|part| part.eq_ignore_ascii_case(kind));
-    if is_grpc(&session.req_header().headers) {
+    if session.is_http2() && is_grpc(&session.req_header().headers) {
         Form::Grpc
     } else if wants(b"application/problem+json") || wants(b"application/json") {
         Form::Problem
