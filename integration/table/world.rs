@@ -210,6 +210,20 @@ pub fn crowded() -> impl Strategy<Value = World> {
     world(vec(route(hostnames, vec(a_match(path, &["x-a", "x-a", "x-b"]), 4..20).boxed()), 8..20).boxed())
 }
 
+/// Routes that mostly rank calls: few other conditions, so that many rules meet in one request.
+pub fn calls() -> impl Strategy<Value = World> {
+    let path = prop_oneof![6 => grpc().prop_map(PathMatch::Grpc).boxed(), 1 => any_path()].boxed();
+    let headers = proptest::option::weighted(0.2, Just(ValuePattern::Exact("1".into())));
+    let a_match = (path, headers).prop_map(|(path, value)| Match {
+        path,
+        method: None,
+        headers: value.map(|value| ValueMatch { name: "x-a".into(), value }).into_iter().collect(),
+        query: vec![],
+    });
+    let hostnames = vec(select(vec!["a.t", "*.t"]), 0..2).boxed();
+    world(vec(route(hostnames, vec(a_match, 1..4).boxed()), 1..9).boxed())
+}
+
 fn world(routes: BoxedStrategy<Vec<Placed>>) -> impl Strategy<Value = World> {
     let names = Just(vec![None, name("*.t"), name("a.t"), name("*.a.t"), name("b.t")]).prop_shuffle();
     let listeners = (names, 1_usize..4, vec(1_u8..4, 3));
@@ -308,6 +322,25 @@ pub fn choices() -> impl Strategy<Value = Vec<u8>> {
 
 pub fn requests() -> impl Strategy<Value = Vec<Request>> {
     vec(request(), 1..40)
+}
+
+/// Mostly gRPC, for services and methods that rules of [`calls`] name.
+pub fn call_requests() -> impl Strategy<Value = Vec<Request>> {
+    let path = (select(vec!["a", "ab", "b", "ä", "a/b"]), select(vec!["a", "ab", "b", "c"]));
+    let kind = select(vec!["application/grpc", "application/grpc", "application/grpc+proto", "text/plain"]);
+    let host = select(vec!["a.t", "b.t", "x.a.t", "other"]);
+    let call = (0_u16..2, host, path, kind, any::<bool>()).prop_map(|(n, host, (service, method), kind, header)| {
+        let headers = [("content-type", kind)].into_iter().chain(header.then_some(("x-a", "1")));
+        Request {
+            socket: socket(n),
+            host: host.into(),
+            path: format!("/{service}/{method}"),
+            query: None,
+            method: "POST",
+            headers: headers.map(field).collect(),
+        }
+    });
+    vec(prop_oneof![9 => call.boxed(), 1 => request().boxed()], 1..40)
 }
 
 fn request() -> impl Strategy<Value = Request> {
