@@ -31,8 +31,12 @@ impl Fail {
     }
 
     /// The status of a gRPC call that fails like this (gRPC's mapping of HTTP statuses, except
-    /// that a missing or broken backend is UNAVAILABLE, as the Gateway API asks).
+    /// that a missing or broken backend is UNAVAILABLE, as the Gateway API asks, and that a limit
+    /// or a deadline has a status of its own). The table in `docs/grpc.md` shows it.
     pub(crate) const fn grpc_status(&self) -> u8 {
+        if matches!(self.reason, Reason::Internal) {
+            return 13;
+        }
         match self.status.as_u16() {
             404 => 12,
             401 => 16,
@@ -54,6 +58,9 @@ impl From<Refusal> for Fail {
 
 pub(crate) const NOT_FOUND: Fail =
     Fail::new(StatusCode::NOT_FOUND, Reason::RouteNotFound, "no route serves this host and path");
+/// A gRPC client cannot send this; what does shall see what is wrong (gRPC servers answer the same).
+pub(crate) const GRPC_VERSION: Fail =
+    Fail::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, Reason::GrpcVersion, "gRPC is spoken over HTTP/2 only");
 pub(crate) const MISDIRECTED: Fail = Fail::new(
     StatusCode::MISDIRECTED_REQUEST,
     Reason::Misdirected,
