@@ -92,7 +92,7 @@ settings! {
         /// How long the API server may take to answer before the kept configuration is served.
         "startTimeout" start_timeout: Duration = Duration::from_secs(5), duration::<1, HOUR>;
         /// How long a watch may be silent before it is taken for dead; the API server speaks once a minute.
-        "watchStallTimeout" watch_stall_timeout: Duration = Duration::from_secs(75), duration::<1000, HOUR>;
+        "watchStallTimeout" watch_stall_timeout: Duration = Duration::from_secs(100), duration::<1000, HOUR>;
         /// Writes of statuses per second.
         "statusWritesPerSecond" status_writes_per_second: usize = 100, count::<1, 10_000>;
     }

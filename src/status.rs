@@ -140,9 +140,8 @@ impl Status {
 }
 
 /// Whether the state shows the whole cluster as it is now. Only then may anything be removed.
-// Once `State` says that it was restored from disk, `&& !state.restored` belongs here, and only here.
 const fn is_complete(state: &State) -> bool {
-    state.synced
+    state.synced && !state.restored
 }
 
 #[cfg(test)]

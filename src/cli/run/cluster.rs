@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -17,6 +18,9 @@ use crate::translate::Translation;
 
 /// Where a pod finds its own namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// Trouble that passes within this is not worth a line in the log.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// What reads from the API server and writes to it.
 struct Cluster {
@@ -103,25 +107,30 @@ async fn forward(mut view: watch::Receiver<View>, wanted: watch::Sender<Arc<Tran
     }
 }
 
-/// Says how it stands with the API server: in the log, and to whoever asks whether the process is ready.
+/// Says how it stands with the API server: to whoever asks whether the process is ready, and in the log
+/// when it has stood so for a moment.
 async fn report(mut health: watch::Receiver<Health>, mut view: watch::Receiver<View>, readiness: Readiness) {
-    let mut said = None;
+    let (mut said, mut trouble) = (None, None);
     loop {
-        let trouble = health.borrow_and_update().trouble();
+        let now = health.borrow_and_update().trouble();
         if view.borrow_and_update().version > 0 {
             readiness.set(Life::Ready);
         }
-        readiness.remark(trouble.clone());
-        if trouble != said {
-            match &trouble {
-                Some(trouble) => tracing::warn!("{trouble}"),
-                None => tracing::info!("the API server has delivered everything"),
-            }
-            said = trouble;
+        if now != trouble {
+            readiness.remark(now.clone());
+            trouble = now;
         }
         let changed = tokio::select! {
             changed = health.changed() => changed,
             changed = view.changed() => changed,
+            () = tokio::time::sleep(MOMENT), if trouble != said => {
+                match &trouble {
+                    Some(trouble) => tracing::warn!("{trouble}"),
+                    None => tracing::info!("nothing is wrong with the API server any more"),
+                }
+                said.clone_from(&trouble);
+                Ok(())
+            }
         };
         if changed.is_err() {
             return;

@@ -71,7 +71,7 @@ fn pods(pods: &[(&str, bool)]) -> State {
         "addressType": "IPv4", "endpoints": endpoints});
     let mut snapshot = Snapshot::default();
     snapshot.put(Object::from_json(Kind::EndpointSlice, &slice).unwrap());
-    State { snapshot, version: 1, synced: true }
+    State { snapshot, version: 1, synced: true, restored: false }
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,7 +48,8 @@ impl Scene {
                 snapshot.put(Object::from_json(kind, &object).unwrap());
             }
         }
-        self.state.send_modify(|state| *state = State { snapshot, version: state.version + 1, synced });
+        self.state
+            .send_modify(|state| *state = State { snapshot, version: state.version + 1, synced, restored: false });
     }
 
     fn pods(&self, name: &str, addresses: &[&str]) {
