@@ -48,35 +48,17 @@ pub struct Settings {
     pub lease: LeaseSettings,
     /// Writes of statuses per second.
     pub writes_per_second: usize,
-    /// Time between two looks at every object.
+    /// Time between two looks at every object; a few minutes.
     pub reconcile: Duration,
 }
 
-impl Settings {
-    /// Settings with random jitter, and a look at everything every five minutes.
-    #[must_use]
-    pub fn new(config: &crate::config::KubernetesConfig, namespace: &str, pod: &str) -> Self {
-        let random = || {
-            let bits = std::hash::RandomState::new().build_hasher().finish() >> 11;
-            // 53 bits, as many as a fraction has
-            #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-            let fraction = bits as f64 / (1_u64 << 53) as f64;
-            fraction
-        };
-        Self {
-            lease: LeaseSettings {
-                namespace: namespace.to_owned(),
-                name: config.lease.name.clone(),
-                identity: pod.to_owned(),
-                service: config.service.clone(),
-                duration: config.lease.duration,
-                renew: config.lease.renew,
-                jitter: Arc::new(random),
-            },
-            writes_per_second: config.status_writes_per_second,
-            reconcile: Duration::from_mins(5),
-        }
-    }
+/// Jitter from the system's randomness.
+#[must_use]
+pub fn random() -> Jitter {
+    Arc::new(|| {
+        let bits = std::hash::RandomState::new().build_hasher().finish();
+        f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    })
 }
 
 /// What writes into the cluster, running.
@@ -155,12 +137,26 @@ mod tests {
 
     /// A replica on a cluster, with what it is told.
     fn replica(cluster: &Cluster, live: &Arc<Live>, pod: &str) -> (Status, watch::Sender<Arc<Translation>>) {
-        let mut settings = Settings::new(&crate::config::KubernetesConfig::default(), "infra", pod);
-        settings.lease.jitter = Arc::new(|| 0.5);
+        let lease = LeaseSettings {
+            namespace: "infra".to_owned(),
+            name: "paifang".to_owned(),
+            identity: pod.to_owned(),
+            service: "paifang".to_owned(),
+            duration: Duration::from_secs(15),
+            renew: Duration::from_secs(3),
+            jitter: random(),
+        };
+        let settings = Settings { lease, writes_per_second: 100, reconcile: Duration::from_secs(300) };
         let (_, state) = watch::channel(State { synced: true, ..State::default() });
         let (translations, wanted) = watch::channel(Arc::default());
         let metrics = Arc::new(Metrics::new().unwrap());
         (Status::start(cluster.client(), settings, Arc::clone(live), state, wanted, metrics), translations)
+    }
+
+    #[test]
+    fn jitter_lies_between_0_and_1() {
+        let jitter = random();
+        assert!((0..100).all(|_| (0.0..=1.0).contains(&jitter())));
     }
 
     #[tokio::test(start_paused = true)]

@@ -152,3 +152,32 @@ fn known(ctx: &Context, error: &Error) -> Option<Fail> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// GRPCRoute: UNAVAILABLE for whatever is wrong with a backend; the rest as `docs/grpc.md` says.
+    #[test]
+    fn each_failure_has_its_grpc_status() {
+        for fail in [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS] {
+            assert_eq!(fail.grpc_status(), 14, "{}", fail.message);
+        }
+        for kind in [ErrorType::ConnectRefused, ErrorType::ConnectionClosed, ErrorType::InvalidHTTPHeader] {
+            assert_eq!(classify_upstream(&Error::new_up(kind.clone())).grpc_status(), 14, "{kind:?}");
+        }
+        assert_eq!(NOT_FOUND.grpc_status(), 12);
+        assert_eq!(TIMEOUT.grpc_status(), 4);
+        assert_eq!(classify_upstream(&Error::new_up(ErrorType::ReadTimedout)).grpc_status(), 4);
+        assert_eq!(Fail::bad_request("").grpc_status(), 13);
+        assert_eq!(INTERNAL.grpc_status(), 13, "a fault of ours is not the backend's");
+    }
+
+    #[test]
+    fn a_reason_stands_for_one_status() {
+        for fail in [NOT_FOUND, GRPC_VERSION, MISDIRECTED, NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS, TIMEOUT, INTERNAL]
+        {
+            assert_eq!(fail.status.as_u16(), fail.reason.status(), "{}", fail.message);
+        }
+    }
+}
