@@ -13,12 +13,14 @@ use crate::admin::{Readiness, State as Life};
 use crate::config::KubernetesConfig;
 use crate::controller::{Inputs, View};
 use crate::source::kubernetes::{self, Health, Kubernetes};
-use crate::status::{self, Status};
+use crate::status::{self, LeaseSettings, Status};
 use crate::translate::Translation;
 
 /// Where a pod finds its own namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
+/// Time between two looks at the status of every object.
+const RECONCILE: Duration = Duration::from_mins(5);
 /// Trouble that passes within this is not worth a line in the log.
 const MOMENT: Duration = Duration::from_secs(2);
 
@@ -63,7 +65,7 @@ pub(super) async fn serve(process: Process) -> anyhow::Result<bool> {
     let reporter = tokio::spawn(report(source.health(), edge.view(), process.readiness.clone()));
     let (wanted_sender, wanted) = watch::channel(Arc::default());
     let forwarder = tokio::spawn(forward(edge.view(), wanted_sender));
-    let settings = status::Settings::new(settings, &namespace(settings)?, &pod());
+    let settings = status_settings(settings)?;
     let status = Some(Status::start(client, settings, live, store.subscribe(), wanted, metrics));
     Ok(process.until_stopped(edge, Cluster { source, status, reporter, forwarder }).await)
 }
@@ -71,6 +73,19 @@ pub(super) async fn serve(process: Process) -> anyhow::Result<bool> {
 fn source_settings(settings: &KubernetesConfig) -> kubernetes::Settings {
     let state_dir = Some(PathBuf::from(&settings.state_dir)).filter(|dir| !dir.as_os_str().is_empty());
     kubernetes::Settings { state_dir, start_timeout: settings.start_timeout, ..kubernetes::Settings::default() }
+}
+
+fn status_settings(settings: &KubernetesConfig) -> anyhow::Result<status::Settings> {
+    let lease = LeaseSettings {
+        namespace: namespace(settings)?,
+        name: settings.lease.name.clone(),
+        identity: pod(),
+        service: settings.service.clone(),
+        duration: settings.lease.duration,
+        renew: settings.lease.renew,
+        jitter: status::random(),
+    };
+    Ok(status::Settings { lease, writes_per_second: settings.status_writes_per_second, reconcile: RECONCILE })
 }
 
 /// The namespace of the process.
