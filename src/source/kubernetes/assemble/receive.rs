@@ -20,13 +20,22 @@ impl Assembly {
             Event::Fetched(key, fetched) => self.fetched(ObjectRef::new(kind, key), fetched, at),
             Event::Listed => self.listed(kind, at),
             Event::Trouble(trouble) => self.trouble(kind, trouble, at),
-            Event::Listing => self.with(kind, Progress::begin),
+            Event::Listing => {
+                self.reached(kind);
+                self.with(kind, Progress::begin);
+            }
             Event::Alive => {
-                if matches!(self.standing(kind), Some(Standing::Failing { .. })) {
-                    tracing::info!(%kind, "the watch goes on");
-                }
+                self.reached(kind);
                 self.with(kind, Progress::alive);
             }
+        }
+    }
+
+    /// The API server answers again.
+    fn reached(&self, kind: Kind) {
+        if matches!(self.standing(kind), Some(Standing::Failing { .. })) {
+            tracing::info!(%kind, "the watch goes on");
+            self.back.notify_waiters();
         }
     }
 
