@@ -102,7 +102,7 @@ impl Assembly {
         let before = self.standing(kind).cloned();
         match trouble {
             Trouble::Failing(message) => self.with(kind, |progress| progress.fail(message, now)),
-            Trouble::Forbidden => self.with(kind, |progress| progress.forbid(now)),
+            Trouble::Forbidden => self.with(kind, Progress::forbid),
             Trouble::Missing => {
                 let held = self.store.read(|state| state.snapshot.count(kind)) > 0;
                 let sure_after = self.settings.probe_every * 2;
