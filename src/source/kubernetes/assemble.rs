@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use kube::Client;
-use tokio::sync::{mpsc, oneshot, watch as channel};
+use tokio::sync::{Notify, mpsc, oneshot, watch as channel};
 use tokio::task::JoinSet;
 
 use super::Settings;
@@ -40,6 +40,8 @@ pub(super) struct Assembly {
     health: channel::Sender<Health>,
     /// Watches end with the task.
     _watches: JoinSet<()>,
+    /// Tells watches that wait when another has reached the API server again.
+    back: Arc<Notify>,
     fetches: Fetches,
     keeper: Keeper,
     progress: BTreeMap<Kind, Progress>,
@@ -64,10 +66,11 @@ impl Assembly {
         metrics: Arc<Metrics>,
     ) -> (Self, channel::Receiver<Health>) {
         let (sender, inbox) = mpsc::channel(WAITING);
-        let mut watches = JoinSet::new();
+        let (mut watches, back) = (JoinSet::new(), Arc::new(Notify::new()));
         for kind in Kind::ALL {
             let outbox = Outbox::new(kind, sender.clone());
-            watches.spawn(watch(kind, client.clone(), outbox, settings.clone(), Arc::clone(&metrics)));
+            let (client, settings) = (client.clone(), settings.clone());
+            watches.spawn(watch(kind, client, outbox, settings, Arc::clone(&metrics), Arc::clone(&back)));
         }
         let kinds = Kind::ALL.into_iter().map(|kind| (kind, Standing::Connecting)).collect();
         let (health, receiver) = channel::channel(Health { kinds, ..Health::default() });
@@ -82,6 +85,7 @@ impl Assembly {
             restored: None,
             late: false,
             _watches: watches,
+            back,
             store,
             live,
             metrics,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, StreamExt};
 use kube::runtime::watcher::{self, InitialListStrategy};
 use kube::{Api, Client};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Settings;
@@ -32,6 +33,8 @@ struct Watch {
     metrics: Arc<Metrics>,
     probe_every: Duration,
     backoff: Backoff,
+    /// Told when another watch has reached the API server again.
+    back: Arc<Notify>,
     /// The last error: when, and of which sort.
     failed: Option<(tokio::time::Instant, Sort)>,
     strategy: InitialListStrategy,
@@ -42,9 +45,16 @@ struct Watch {
 type Events<const METADATA: bool> = Pin<Box<dyn Stream<Item = watcher::Result<watcher::Event<Raw<METADATA>>>> + Send>>;
 
 /// Watches a kind for as long as this is polled.
-pub(super) async fn watch(kind: Kind, client: Client, outbox: Outbox, settings: Settings, metrics: Arc<Metrics>) {
+pub(super) async fn watch(
+    kind: Kind,
+    client: Client,
+    outbox: Outbox,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    back: Arc<Notify>,
+) {
     loop {
-        let watch = Watch::new(kind, outbox.clone(), &settings, Arc::clone(&metrics));
+        let watch = Watch::new(kind, outbox.clone(), &settings, Arc::clone(&metrics), &back);
         let mut task = JoinSet::new();
         task.spawn(watch.run(client.clone()));
         // It only ends by a panic. A kind that nobody watches any more would be served as it was for ever.
@@ -66,7 +76,7 @@ enum Next {
 
 impl Watch {
     /// A watch of a kind.
-    fn new(kind: Kind, outbox: Outbox, settings: &Settings, metrics: Arc<Metrics>) -> Self {
+    fn new(kind: Kind, outbox: Outbox, settings: &Settings, metrics: Arc<Metrics>, back: &Arc<Notify>) -> Self {
         Self {
             kind,
             line: Line::new(outbox.clone(), Arc::clone(&metrics)),
@@ -74,6 +84,7 @@ impl Watch {
             metrics,
             probe_every: settings.probe_every,
             backoff: settings.backoff(),
+            back: Arc::clone(back),
             failed: None,
             strategy: InitialListStrategy::StreamingList,
             listing: false,
@@ -158,6 +169,8 @@ impl Watch {
             Sort::Missing => (WatchRestart::Missing, Some(Trouble::Missing)),
             Sort::Forbidden => (WatchRestart::Forbidden, Some(Trouble::Forbidden)),
             Sort::Expired => (WatchRestart::Expired, None),
+            // A connection that broke or fell silent is not worth a word when the next one holds.
+            Sort::Lost if matches!(error, watcher::Error::WatchFailed(_)) => (WatchRestart::Failed, None),
             Sort::Refused | Sort::Lost => (WatchRestart::Failed, Some(Trouble::Failing(words(error)))),
         };
         self.metrics.control.watch_restarts.inc(reason);
@@ -186,8 +199,18 @@ impl Watch {
             self.backoff.reset();
         }
         let pause = self.backoff.pause();
-        let probe = matches!(sort, Sort::Missing | Sort::Forbidden);
-        tokio::time::sleep(if probe { pause.min(self.probe_every) } else { pause }).await;
+        match sort {
+            Sort::Missing | Sort::Forbidden => tokio::time::sleep(pause.min(self.probe_every)).await,
+            Sort::Expired | Sort::Refused => tokio::time::sleep(pause).await,
+            Sort::Lost => {
+                if tokio::time::timeout(pause, self.back.notified()).await.is_ok() {
+                    // Not all watches in the same moment.
+                    self.backoff.reset();
+                    let pause = self.backoff.pause();
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
     }
 }
 

@@ -20,13 +20,22 @@ impl Assembly {
             Event::Fetched(key, fetched) => self.fetched(ObjectRef::new(kind, key), fetched, at),
             Event::Listed => self.listed(kind, at),
             Event::Trouble(trouble) => self.trouble(kind, trouble, at),
-            Event::Listing => self.with(kind, Progress::begin),
+            Event::Listing => {
+                self.reached(kind);
+                self.with(kind, Progress::begin);
+            }
             Event::Alive => {
-                if matches!(self.standing(kind), Some(Standing::Failing { .. })) {
-                    tracing::info!(%kind, "the watch goes on");
-                }
+                self.reached(kind);
                 self.with(kind, Progress::alive);
             }
+        }
+    }
+
+    /// The API server answers again.
+    fn reached(&self, kind: Kind) {
+        if matches!(self.standing(kind), Some(Standing::Failing { .. })) {
+            tracing::info!(%kind, "the watch goes on");
+            self.back.notify_waiters();
         }
     }
 
@@ -93,7 +102,7 @@ impl Assembly {
         let before = self.standing(kind).cloned();
         match trouble {
             Trouble::Failing(message) => self.with(kind, |progress| progress.fail(message, now)),
-            Trouble::Forbidden => self.with(kind, |progress| progress.forbid(now)),
+            Trouble::Forbidden => self.with(kind, Progress::forbid),
             Trouble::Missing => {
                 let held = self.store.read(|state| state.snapshot.count(kind)) > 0;
                 let sure_after = self.settings.probe_every * 2;
