@@ -43,7 +43,7 @@ def same(stage, pods, hosts):
 
 def table(stage, pod):
     """What a pod says that it serves. Each counts its own generations and binds its own sockets."""
-    listeners = json.loads(stage.paifang.admin(pod, "/config_dump")[1])["listeners"]
+    listeners = json.loads(stage.paifang.admin(pod, "/config_dump")[1])["table"]["listeners"]
     return json.dumps([{**listener, "sockets": None} for listener in listeners], sort_keys=True)
 
 
