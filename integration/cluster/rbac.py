@@ -159,7 +159,8 @@ def main(files):
     for problem in problems:
         print(f"rbac: {problem}")
     if taken := sum(times for what, times in log.refused.items() if permits(granted, what)):
-        print(f"rbac: {taken} requests were refused of what is permitted: a test had taken the rights away")
+        print(f"rbac: {taken} requests were refused that the roles permit: a test had taken rights away, or the API server "
+              "had just started and did not know the roles yet")
     print(f"rbac: {len(granted)} permissions, {len(log.events)} requests, {len(problems)} problems")
     sys.exit(bool(problems))
 
