@@ -31,10 +31,9 @@ def run(stage):
 
 def same(stage, pods, hosts):
     """Asks each pod itself, at the ports that the Gateway's Service leads to."""
-    ports = pod_ports(stage)
     addresses = {pod["status"]["podIP"] for pod in pods.values()}
-    stage.expect(set(ports) == addresses, f"the Gateway's endpoints are {sorted(ports)}, the ready pods {sorted(addresses)}")
-    for address, port in ports.items():
+    attempt(10, lambda: set(pod_ports(stage)) == addresses, what=f"endpoints of the Gateway at {sorted(addresses)}")
+    for address, port in pod_ports(stage).items():
         connection = Connection(address, port)
         for host in hosts:
             connection.until(host, lambda code, _: code == 200, 5, pause=0.02)
@@ -44,7 +43,7 @@ def same(stage, pods, hosts):
 
 def table(stage, pod):
     """What a pod says that it serves. Each counts its own generations and binds its own sockets."""
-    listeners = json.loads(stage.paifang.admin(pod, "/config_dump")[1])["listeners"]
+    listeners = json.loads(stage.paifang.admin(pod, "/config_dump")[1])["table"]["listeners"]
     return json.dumps([{**listener, "sockets": None} for listener in listeners], sort_keys=True)
 
 

@@ -56,7 +56,7 @@ def states(kube, kind, namespace, name, seconds):
 def delete_namespaces(kube, names, seconds=180):
     """Deletes namespaces with all they hold and waits until they are gone."""
     for name in names:
-        kube.delete("Namespace", None, name)
+        attempt(30, lambda: kube.delete("Namespace", None, name) or True, what=f"deletion of {name}")
     end = time.monotonic() + seconds
     for name in names:
         wait_for(kube, "Namespace", None, name, lambda value: value is None, end - time.monotonic(), "deletion")
