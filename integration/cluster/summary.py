@@ -125,7 +125,7 @@ def main(log, report, claimed, profiles, one=""):
     # its set-up or clean-up may fail without a test that does, and it may not come to its end at all
     if not problems and not any(line.startswith("--- PASS: TestConformance ") for line in lines):
         problems += ["FAIL the suite itself"] + [f"     {sentence[:1000]}" for sentence in why.get("", [])[-5:]]
-    if not one:
+    if results and not one:
         problems += [f"CLAIM {sentence}" for sentence in unproven(claimed, reported(report), profiles.split(","), results)]
     for line in problems:
         print(line)
