@@ -31,7 +31,7 @@ mkdir "$results/at-failures"
 note_failures() {
     local seen=0 now
     while sleep 0.5; do
-        now=$(grep -c 'Error Trace:' "$log" || true)
+        now=$(grep -cE 'Error Trace:|timeout while waiting' "$log" || true)
         ((now > seen && seen < 10)) || continue
         seen=$now
         "$here/in.sh" kubectl get gateways,listenersets,httproutes,grpcroutes,services -A -o yaml \

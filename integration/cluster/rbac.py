@@ -5,7 +5,8 @@
 
 What the API server's audit log says that Paifang's service account did is compared with the rules of the roles that its
 chart installed. It fails for each permission that was never used, each request that was refused, and each permission for
-the whole cluster that was only used in Paifang's own namespace. Without AUDIT.json, the test bed's own log is read.
+the whole cluster that was only used in Paifang's own namespace. A watch that delivers the list first counts as a list, too: API
+servers that cannot do that are asked for the list. Without AUDIT.json, the test bed's own log is read.
 """
 import collections
 import glob
@@ -71,6 +72,8 @@ def read(files):
                     refused[(spoken(what) if what else event["requestURI"]) + where] += 1
                 elif what:
                     asked[what] += 1
+                    if "sendInitialEvents=true" in event["requestURI"]:
+                        asked[what._replace(verb="list")] += 1
     return asked, refused
 
 
