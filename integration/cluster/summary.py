@@ -84,6 +84,11 @@ def reasons(lines):
     return found
 
 
+def shortened(sentence):
+    """Requests are spelled out at length; what is wrong with them stands at the end."""
+    return sentence if len(sentence) <= 1000 else f"{sentence[:300]} … {sentence[-700:]}"
+
+
 def reported(path):
     """The extended features that the report says were judged. A reader for these lists only, not for YAML."""
     features, indent = set(), None
@@ -125,12 +130,12 @@ def main(log, report, claimed, profiles, one=""):
     problems = []
     for test, result in sorted(results.items()):
         if result == "FAIL":
-            problems += [f"FAIL {test}"] + [f"     {sentence[:1000]}" for sentence in why.get(test, [])[:5]]
+            problems += [f"FAIL {test}"] + [f"     {shortened(sentence)}" for sentence in why.get(test, [])[:5]]
         elif result == "SKIP":
             problems.append(f"SKIP {test}, though its features are claimed")
     # its set-up or clean-up may fail without a test that does, and it may not come to its end at all
     if not problems and not any(line.startswith("--- PASS: TestConformance ") for line in lines):
-        problems += ["FAIL the suite itself"] + [f"     {sentence[:1000]}" for sentence in why.get("", [])[-5:]]
+        problems += ["FAIL the suite itself"] + [f"     {shortened(sentence)}" for sentence in why.get("", [])[-5:]]
     if results and not one:
         problems += [f"CLAIM {sentence}" for sentence in unproven(claimed, reported(report), profiles.split(","), results)]
     for line in problems:
