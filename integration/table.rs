@@ -82,6 +82,12 @@ proptest! {
     }
 
     #[test]
+    fn table_and_oracle_agree_on_calls(world in world::calls(), requests in world::call_requests()) {
+        let ir = world.ir();
+        assert_agree(&Table::compile(&ir, None), &ir, &requests);
+    }
+
+    #[test]
     fn a_table_compiled_upon_another_answers_as_a_fresh_one(
         first in world::small(),
         second in world::small(),

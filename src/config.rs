@@ -91,8 +91,8 @@ settings! {
         "stateDir" state_dir: String = String::new(), text;
         /// How long the API server may take to answer before the kept configuration is served.
         "startTimeout" start_timeout: Duration = Duration::from_secs(5), duration::<1, HOUR>;
-        /// How long a watch may be silent before it is taken for dead; the API server speaks once a minute.
-        "watchStallTimeout" watch_stall_timeout: Duration = Duration::from_secs(75), duration::<1000, HOUR>;
+        /// How long a watch may be silent before it is taken for dead; the API server speaks every 60 to 77 seconds.
+        "watchStallTimeout" watch_stall_timeout: Duration = Duration::from_secs(90), duration::<1000, HOUR>;
         /// Writes of statuses per second.
         "statusWritesPerSecond" status_writes_per_second: usize = 100, count::<1, 10_000>;
     }

@@ -23,7 +23,9 @@ pub use filter::{Cors, Filters, HeaderEdit, Mirror, PathModifier, Redirect, Rewr
 pub use hostname::Hostname;
 pub use listener::{Attached, Listener, ListenerProtocol};
 pub use pattern::Pattern;
-pub use route::{Match, PathMatch, Retry, Route, RouteId, Rule, Timeouts, ValueMatch, ValuePattern};
+pub use route::{
+    GrpcMatch, GrpcParts, Match, PathMatch, Retry, Route, RouteId, Rule, Timeouts, ValueMatch, ValuePattern,
+};
 
 /// Everything that shall be served.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

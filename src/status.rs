@@ -48,35 +48,17 @@ pub struct Settings {
     pub lease: LeaseSettings,
     /// Writes of statuses per second.
     pub writes_per_second: usize,
-    /// Time between two looks at every object.
+    /// Time between two looks at every object; a few minutes.
     pub reconcile: Duration,
 }
 
-impl Settings {
-    /// Settings with random jitter, and a look at everything every five minutes.
-    #[must_use]
-    pub fn new(config: &crate::config::KubernetesConfig, namespace: &str, pod: &str) -> Self {
-        let random = || {
-            let bits = std::hash::RandomState::new().build_hasher().finish() >> 11;
-            // 53 bits, as many as a fraction has
-            #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-            let fraction = bits as f64 / (1_u64 << 53) as f64;
-            fraction
-        };
-        Self {
-            lease: LeaseSettings {
-                namespace: namespace.to_owned(),
-                name: config.lease.name.clone(),
-                identity: pod.to_owned(),
-                service: config.service.clone(),
-                duration: config.lease.duration,
-                renew: config.lease.renew,
-                jitter: Arc::new(random),
-            },
-            writes_per_second: config.status_writes_per_second,
-            reconcile: Duration::from_mins(5),
-        }
-    }
+/// Jitter from the system's randomness.
+#[must_use]
+pub fn random() -> Jitter {
+    Arc::new(|| {
+        let bits = std::hash::RandomState::new().build_hasher().finish();
+        f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    })
 }
 
 /// What writes into the cluster, running.
@@ -140,7 +122,80 @@ impl Status {
 }
 
 /// Whether the state shows the whole cluster as it is now. Only then may anything be removed.
-// Once `State` says that it was restored from disk, `&& !state.restored` belongs here, and only here.
 const fn is_complete(state: &State) -> bool {
-    state.synced
+    state.synced && !state.restored
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::testing::{Cluster, object};
+    use super::*;
+    use crate::api::Kind;
+    use crate::api::status::{GatewayStatus, Status as Wanted};
+
+    /// A replica on a cluster, with what it is told.
+    fn replica(cluster: &Cluster, live: &Arc<Live>, pod: &str) -> (Status, watch::Sender<Arc<Translation>>) {
+        let lease = LeaseSettings {
+            namespace: "infra".to_owned(),
+            name: "paifang".to_owned(),
+            identity: pod.to_owned(),
+            service: "paifang".to_owned(),
+            duration: Duration::from_secs(15),
+            renew: Duration::from_secs(3),
+            jitter: random(),
+        };
+        let settings = Settings { lease, writes_per_second: 100, reconcile: Duration::from_secs(300) };
+        let (_, state) = watch::channel(State { synced: true, ..State::default() });
+        let (translations, wanted) = watch::channel(Arc::default());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        (Status::start(cluster.client(), settings, Arc::clone(live), state, wanted, metrics), translations)
+    }
+
+    #[test]
+    fn jitter_lies_between_0_and_1() {
+        let jitter = random();
+        assert!((0..100).all(|_| (0.0..=1.0).contains(&jitter())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_that_ends_hands_over_to_the_next() {
+        let (cluster, gw) = (Cluster::new(), object(Kind::Gateway, "gw"));
+        cluster.put(&gw, json!({"metadata": {"generation": 1}}));
+        let (one_live, two_live) = (Arc::new(Live::default()), Arc::new(Live::default()));
+        let (one, one_wants) = replica(&cluster, &one_live, "one");
+        one.leader().wait_for(|leads| *leads).await.unwrap();
+        let (two, two_wants) = replica(&cluster, &two_live, "two");
+        let status =
+            Wanted::Gateway(GatewayStatus { addresses: Vec::new(), conditions: Vec::new(), listeners: Vec::new() });
+        let listening = |name: &str| {
+            let Wanted::Gateway(mut status) = status.clone() else { unreachable!() };
+            status.listeners.push(crate::api::status::ListenerStatus {
+                name: name.to_owned(),
+                supported_kinds: Vec::new(),
+                attached_routes: 0,
+                conditions: Vec::new(),
+            });
+            let statuses = [(gw.clone(), Arc::new(Wanted::Gateway(status)))].into();
+            Arc::new(Translation { statuses, ..Translation::default() })
+        };
+        let written = |name: &'static str| {
+            let gw = gw.clone();
+            move |cluster: &Cluster| {
+                cluster.get(&gw).unwrap()["status"].pointer("/listeners/0/name") == Some(&Value::from(name))
+            }
+        };
+        cluster.show(&one_live, &gw);
+        one_wants.send_replace(listening("first"));
+        cluster.until(written("first")).await;
+        cluster.show(&two_live, &gw);
+        two_wants.send_replace(listening("second"));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(written("first")(&cluster), "only the leader writes");
+        assert!(!*two.leader().borrow());
+        one.shutdown().await;
+        cluster.until(written("second")).await;
+        two.shutdown().await;
+    }
 }

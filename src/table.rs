@@ -10,6 +10,7 @@ pub mod backend;
 mod bucket;
 mod compile;
 pub mod dump;
+mod grpc;
 pub mod host;
 mod hostmap;
 mod matcher;
@@ -26,6 +27,7 @@ use http::HeaderMap;
 
 pub use action::{Action, Rule};
 pub use backend::BackendCell;
+pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
 pub use path::HostTable;
 

@@ -25,7 +25,6 @@ UNREPORTED = {
 RESULT = re.compile(r"^    --- (PASS|FAIL|SKIP): TestConformance/([^/ ]+) \(")
 HEADING = re.compile(r"^=== (?:RUN|NAME|CONT|PAUSE)\s+(\S+)")
 UNCLAIMED = re.compile(r"Skipping (\S+): suite does not support (\S+)")
-REASON = re.compile(r"^\s+(Error|Messages):\s*(.*)$")
 
 
 def top(test):
@@ -67,6 +66,7 @@ def reasons(lines):
             current = top(heading[1])
         elif line.strip().startswith("Error Trace:"):
             test, told = assertion(lines, at)
+            told = [text for text in told if text != "Received unexpected error:"]
             sentence = ": ".join([test.removeprefix("TestConformance/"), *told[:6]])
             found.setdefault(top(test), []).append(sentence)
         elif line.startswith("panic:"):
@@ -122,7 +122,8 @@ def main(log, report, claimed, profiles, one=""):
             problems += [f"FAIL {test}"] + [f"     {sentence[:1000]}" for sentence in why.get(test, [])[:5]]
         elif result == "SKIP":
             problems.append(f"SKIP {test}: {(why.get(test) or ['no reason given'])[-1]}")
-    if not results or "" in why and not any(line == "--- PASS" for line in lines) and not problems:
+    # its set-up or clean-up may fail without a test that does, and it may not come to its end at all
+    if not problems and not any(line.startswith("--- PASS: TestConformance ") for line in lines):
         problems += ["FAIL the suite itself"] + [f"     {sentence[:1000]}" for sentence in why.get("", [])[-5:]]
     if not one:
         problems += [f"CLAIM {sentence}" for sentence in unproven(claimed, reported(report), profiles.split(","), results)]

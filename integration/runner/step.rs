@@ -61,6 +61,21 @@ pub(crate) struct Ask {
     pub(crate) http: String,
     /// Server name of the TLS handshake; the host without port when absent.
     pub(crate) sni: Option<String>,
+    /// `service/method`: a gRPC call, with method, path, version and headers that make it one
+    /// unless they are written.
+    pub(crate) grpc: Option<String>,
+}
+
+impl Ask {
+    /// With everything that makes it a gRPC call, if it shall be one.
+    fn completed(mut self) -> Self {
+        let Some(call) = &self.grpc else { return self };
+        (self.method, self.path, self.http) = ("POST".into(), format!("/{call}"), "2".into());
+        for (name, value) in [("content-type", "application/grpc"), ("te", "trailers")] {
+            self.headers.entry(name.into()).or_insert_with(|| Lines::One(value.into()));
+        }
+        self
+    }
 }
 
 impl Default for Ask {
@@ -73,6 +88,7 @@ impl Default for Ask {
             body: String::new(),
             http: "1.1".into(),
             sni: None,
+            grpc: None,
         }
     }
 }
@@ -101,8 +117,11 @@ impl Lines {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Expect {
-    /// Status.
+    /// Status; 200 for an answer to a gRPC call.
+    #[serde(default = "ok")]
     pub(crate) status: u16,
+    /// Status of the gRPC call: in trailers from a backend, in the head from the edge itself.
+    pub(crate) grpc: Option<u8>,
     /// `namespace/service`, or with the Service port `namespace/service:80`. Without it the edge
     /// itself must answer.
     pub(crate) backend: Option<String>,
@@ -158,11 +177,16 @@ const fn once() -> usize {
     1
 }
 
+const fn ok() -> u16 {
+    200
+}
+
 /// Reads the steps of a case.
 pub(crate) fn load(file: &Path) -> anyhow::Result<Vec<Step>> {
     let text = std::fs::read_to_string(file)?;
-    let steps: Vec<Step> = serde_saphyr::from_str(&text).with_context(|| file.display().to_string())?;
-    for step in &steps {
+    let mut steps: Vec<Step> = serde_saphyr::from_str(&text).with_context(|| file.display().to_string())?;
+    for step in &mut steps {
+        step.request = std::mem::take(&mut step.request).completed();
         anyhow::ensure!(
             step.expect.is_some() || step.split.is_some() || step.received.is_some(),
             "{}: `{}` expects nothing",

@@ -109,15 +109,35 @@ fn call(ask: &Ask, step: &str) -> anyhow::Result<Call> {
     })
 }
 
-/// The backend that answered, or the edge's own status.
+/// The backend that answered, or the edge's own status, such as `503` or `grpc 14`.
 fn who(answer: &Answer) -> String {
-    let backend = answer.headers.get("x-echo-backend").and_then(|name| name.to_str().ok());
-    backend.map_or_else(|| answer.status.as_u16().to_string(), str::to_owned)
+    let text = |name| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("x-echo-backend"), text("grpc-status")) {
+        (Some(backend), _) => backend.to_owned(),
+        (None, Some(status)) => format!("grpc {status}"),
+        (None, None) => answer.status.as_u16().to_string(),
+    }
+}
+
+/// A status of the edge's own is in the head of an answer without a body, a backend's in trailers.
+fn grpc_status(answer: &Answer, wanted: u8) -> anyhow::Result<()> {
+    let own = !answer.headers.contains_key("x-echo-backend");
+    let fields = if own { &answer.headers } else { &answer.trailers };
+    let status = fields.get("grpc-status").and_then(|status| status.to_str().ok());
+    let message = fields.get("grpc-message");
+    ensure!(status == Some(&*wanted.to_string()), "gRPC status {status:?} instead of {wanted}: {message:?}");
+    ensure!(!own || (answer.body.is_empty() && answer.trailers.is_empty()), "the head should be all: {answer:?}");
+    let kind = answer.headers.get("content-type").and_then(|kind| kind.to_str().ok());
+    ensure!(kind == Some("application/grpc"), "the media type is {kind:?}");
+    Ok(())
 }
 
 fn matches(answer: &Answer, expect: &Expect) -> anyhow::Result<()> {
     let text = String::from_utf8_lossy(&answer.body);
     ensure!(answer.status == expect.status, "status {} instead of {}: {text}", answer.status, expect.status);
+    if let Some(wanted) = expect.grpc {
+        grpc_status(answer, wanted)?;
+    }
     let seen = answer.headers.contains_key("x-echo-backend").then(|| serde_json::from_slice::<Seen>(&answer.body));
     let seen = seen.transpose().context("the backend's words cannot be read")?;
     let by = seen.as_ref().map(|seen| seen.by.clone());

@@ -53,6 +53,8 @@ pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,
     /// Body.
     pub(crate) body: Bytes,
+    /// Trailers, where there are any.
+    pub(crate) trailers: HeaderMap,
 }
 
 /// A connection that serves one call after the other.
@@ -105,8 +107,9 @@ impl Connection {
             }
         };
         let (head, body) = response.context("no response")?.into_parts();
-        let body = body.collect().await.context("the response ended early")?.to_bytes();
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        let body = body.collect().await.context("the response ended early")?;
+        let trailers = body.trailers().cloned().unwrap_or_default();
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
     }
 }
 

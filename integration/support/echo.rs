@@ -6,8 +6,11 @@
 //! - `x-echo-delay: 1x30s` the first try is answered after 30 s (milliseconds: `300ms`);
 //! - `x-echo-set: name: value; name: value` adds response headers;
 //! - `x-test-step` is what tries are counted by.
+//!
+//! A gRPC call is answered by a gRPC message's media type and the status 0 in trailers.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -129,7 +133,9 @@ async fn serve(stream: TcpStream, identity: Arc<Identity>, log: Log) {
 #[error("the request asked for a reset")]
 struct Reset;
 
-async fn answer(request: Request<Incoming>, identity: &Identity, log: &Log) -> Result<Response<Full<Bytes>>, Reset> {
+type Body = BoxBody<Bytes, Infallible>;
+
+async fn answer(request: Request<Incoming>, identity: &Identity, log: &Log) -> Result<Response<Body>, Reset> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let control = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -142,17 +148,24 @@ async fn answer(request: Request<Incoming>, identity: &Identity, log: &Log) -> R
         return Err(Reset);
     }
     let status = fail.and_then(|code| code.parse::<StatusCode>().ok()).unwrap_or(StatusCode::OK);
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let seen = Full::new(serde_json::to_vec(&see(&head, &body, identity)).unwrap_or_default().into());
+    let is_grpc =
+        control("content-type").is_some_and(|kind| kind == "application/grpc" || kind.starts_with("application/grpc+"));
+    let (kind, body) = if is_grpc {
+        let status = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+        ("application/grpc", seen.with_trailers(async { Some(Ok(status)) }).boxed())
+    } else {
+        ("application/json", seen.boxed())
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
     for (name, value) in control("x-echo-set").into_iter().flat_map(|list| list.split(';')).filter_map(pair) {
         response.headers_mut().append(name, value);
     }
     if let Ok(name) = HeaderValue::from_str(&identity.backend) {
         response.headers_mut().insert("x-echo-backend", name);
     }
-    let seen = see(&head, &body, identity);
-    *response.body_mut() = Full::new(serde_json::to_vec(&seen).unwrap_or_default().into());
     Ok(response)
 }
 

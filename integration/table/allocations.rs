@@ -6,15 +6,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use crate::world;
+use crate::world::{self, Request, World};
 
 #[test]
 fn a_lookup_allocates_nothing() {
     let mut runner = TestRunner::deterministic();
     let mut found = 0;
-    for _ in 0..30 {
-        let world = world::crowded().new_tree(&mut runner).unwrap().current();
-        let requests = world::requests().new_tree(&mut runner).unwrap().current();
+    for n in 0..60 {
+        let (world, requests) = draw(&mut runner, n);
         let table = Table::compile(&world.ir(), None);
         let mut look_up = || {
             for request in &requests {
@@ -27,6 +26,16 @@ fn a_lookup_allocates_nothing() {
         assert_eq!(measure(look_up).count_total, 0);
     }
     assert!(found > 100, "the requests must reach rules: {found}");
+}
+
+/// Paths and calls in turn.
+fn draw(runner: &mut TestRunner, n: usize) -> (World, Vec<Request>) {
+    if n.is_multiple_of(2) {
+        let world = world::crowded().new_tree(runner).unwrap().current();
+        return (world, world::requests().new_tree(runner).unwrap().current());
+    }
+    let world = world::calls().new_tree(runner).unwrap().current();
+    (world, world::call_requests().new_tree(runner).unwrap().current())
 }
 
 #[test]

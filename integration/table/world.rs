@@ -9,8 +9,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang::api::{Kind, ObjectKey};
 use paifang::ir::{
-    Attached, Backend, BackendKey, BackendProtocol, Filters, Hostname, Ir, Listener, ListenerProtocol, Match,
-    PathMatch, Route, RouteId, Rule, Target, Timeouts, ValueMatch, ValuePattern, WeightedBackend,
+    Attached, Backend, BackendKey, BackendProtocol, Filters, GrpcMatch, GrpcParts, Hostname, Ir, Listener,
+    ListenerProtocol, Match, PathMatch, Route, RouteId, Rule, Target, Timeouts, ValueMatch, ValuePattern,
+    WeightedBackend,
 };
 use paifang::snapshot::Socket;
 use paifang::table::Query;
@@ -209,6 +210,20 @@ pub fn crowded() -> impl Strategy<Value = World> {
     world(vec(route(hostnames, vec(a_match(path, &["x-a", "x-a", "x-b"]), 4..20).boxed()), 8..20).boxed())
 }
 
+/// Routes that mostly rank calls: few other conditions, so that many rules meet in one request.
+pub fn calls() -> impl Strategy<Value = World> {
+    let path = prop_oneof![6 => grpc().prop_map(PathMatch::Grpc).boxed(), 1 => any_path()].boxed();
+    let headers = proptest::option::weighted(0.2, Just(ValuePattern::Exact("1".into())));
+    let a_match = (path, headers).prop_map(|(path, value)| Match {
+        path,
+        method: None,
+        headers: value.map(|value| ValueMatch { name: "x-a".into(), value }).into_iter().collect(),
+        query: vec![],
+    });
+    let hostnames = vec(select(vec!["a.t", "*.t"]), 0..2).boxed();
+    world(vec(route(hostnames, vec(a_match, 1..4).boxed()), 1..9).boxed())
+}
+
 fn world(routes: BoxedStrategy<Vec<Placed>>) -> impl Strategy<Value = World> {
     let names = Just(vec![None, name("*.t"), name("a.t"), name("*.a.t"), name("b.t")]).prop_shuffle();
     let listeners = (names, 1_usize..4, vec(1_u8..4, 3));
@@ -270,8 +285,20 @@ fn any_path() -> BoxedStrategy<PathMatch> {
         3 => path_text().prop_map(PathMatch::Exact),
         5 => path_text().prop_map(|path| PathMatch::Prefix(without_slash(path))),
         2 => select(patterns).prop_map(|pattern| PathMatch::Regex(pattern.into())),
+        5 => grpc().prop_map(PathMatch::Grpc),
     ]
     .boxed()
+}
+
+/// Names from those that paths are made of, and expressions that fit several of them.
+fn grpc() -> impl Strategy<Value = GrpcMatch> {
+    let part = |texts: Vec<&'static str>| proptest::option::weighted(0.6, select(texts).prop_map(str::to_owned));
+    let parts =
+        |service, method| (part(service), part(method)).prop_map(|(service, method)| GrpcParts { service, method });
+    prop_oneof![
+        3 => parts(vec!["a", "ab", "b", "a/b"], vec!["a", "ab", "b", "b/a"]).prop_map(GrpcMatch::Exact),
+        2 => parts(vec!["a.*", "[ab]", "ab?", "(", ".*"], vec!["a|b", "ab?", ".*", "[ab]+", ")"]).prop_map(GrpcMatch::Regex),
+    ]
 }
 
 fn without_slash(path: String) -> String {
@@ -297,6 +324,25 @@ pub fn requests() -> impl Strategy<Value = Vec<Request>> {
     vec(request(), 1..40)
 }
 
+/// Mostly gRPC, for services and methods that rules of [`calls`] name.
+pub fn call_requests() -> impl Strategy<Value = Vec<Request>> {
+    let path = (select(vec!["a", "ab", "b", "ä", "a/b"]), select(vec!["a", "ab", "b", "c"]));
+    let kind = select(vec!["application/grpc", "application/grpc", "application/grpc+proto", "text/plain"]);
+    let host = select(vec!["a.t", "b.t", "x.a.t", "other"]);
+    let call = (0_u16..2, host, path, kind, any::<bool>()).prop_map(|(n, host, (service, method), kind, header)| {
+        let headers = [("content-type", kind)].into_iter().chain(header.then_some(("x-a", "1")));
+        Request {
+            socket: socket(n),
+            host: host.into(),
+            path: format!("/{service}/{method}"),
+            query: None,
+            method: "POST",
+            headers: headers.map(field).collect(),
+        }
+    });
+    vec(prop_oneof![9 => call.boxed(), 1 => request().boxed()], 1..40)
+}
+
 fn request() -> impl Strategy<Value = Request> {
     let host = select(vec!["a.t", "b.t", "x.a.t", "y.x.a.t", "t", "c.t", "other", "", ".t", "xa.t"]);
     let path = prop_oneof![9 => path_text().boxed(), 1 => select(vec!["*", "", "//a", "/a//b"]).prop_map(String::from).boxed()];
@@ -305,16 +351,19 @@ fn request() -> impl Strategy<Value = Request> {
     let query = proptest::option::weighted(0.7, params.prop_map(|params| params.join("&")));
     let header = (select(vec!["x-a", "x-b", "x-c"]), select(vec!["1", "2", "1,2", "", "\u{e4}"]));
     let method = select(vec!["GET", "POST", "get"]);
-    (0_u16..3, host, path, query, method, vec(header, 0..4)).prop_map(|(n, host, path, query, method, headers)| {
-        Request {
+    let kinds =
+        vec!["application/grpc", "application/grpc", "Application/GRPC+json", "application/grpc-web", "text/plain"];
+    let kind = proptest::option::weighted(0.6, select(kinds).prop_map(|kind| ("content-type", kind)));
+    (0_u16..3, host, path, query, method, (vec(header, 0..4), kind)).prop_map(
+        |(n, host, path, query, method, (headers, kind))| Request {
             socket: socket(n),
             host: host.into(),
             path,
             query,
             method,
-            headers: headers.into_iter().map(field).collect(),
-        }
-    })
+            headers: headers.into_iter().chain(kind).map(field).collect(),
+        },
+    )
 }
 
 fn field((name, value): (&'static str, &str)) -> (HeaderName, HeaderValue) {

@@ -75,7 +75,7 @@ pub struct Rule {
 pub struct Match {
     /// The path.
     pub path: PathMatch,
-    /// The method, upper case.
+    /// The HTTP method, upper case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// Headers: lower-case names, each name at most once.
@@ -96,6 +96,29 @@ pub enum PathMatch {
     Prefix(String),
     /// A regular expression that must match the whole path.
     Regex(String),
+    /// `/service/method` of a gRPC request; no other request matches.
+    Grpc(GrpcMatch),
+}
+
+/// A condition on a gRPC request. What is absent is anything; both absent is every gRPC request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GrpcMatch {
+    /// To the letter.
+    Exact(GrpcParts<String>),
+    /// Regular expressions that must match the whole part.
+    Regex(GrpcParts<String>),
+}
+
+/// Service and method.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+pub struct GrpcParts<T> {
+    /// The service with its package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<T>,
+    /// The method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<T>,
 }
 
 /// A condition on a named value.

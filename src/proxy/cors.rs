@@ -35,6 +35,8 @@ pub(super) fn preflight(cors: &Cors, request: &RequestHeader) -> Result<Response
     insert(&mut head, header::ACCESS_CONTROL_ALLOW_METHODS, methods)?;
     let headers = value(&cors.headers, cors.credentials, asked(header::ACCESS_CONTROL_REQUEST_HEADERS));
     insert(&mut head, header::ACCESS_CONTROL_ALLOW_HEADERS, headers)?;
+    // browsers read it from the actual response only; the Gateway API wants it in both
+    insert(&mut head, header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed(cors))?;
     head.insert_header(header::ACCESS_CONTROL_MAX_AGE, cors.max_age.clone())?;
     Ok(head)
 }
@@ -45,14 +47,17 @@ pub(super) fn actual(cors: &Cors, request: &RequestHeader, head: &mut ResponseHe
         head.remove_header(&name);
     }
     if allow_origin(cors, request, head)? {
-        let expose = match &cors.expose {
-            // with credentials `*` is the name of a header, not a wildcard
-            AllowList::Any if cors.credentials => None,
-            list => value(list, false, None),
-        };
-        insert(head, header::ACCESS_CONTROL_EXPOSE_HEADERS, expose)?;
+        insert(head, header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed(cors))?;
     }
     Ok(())
+}
+
+fn exposed(cors: &Cors) -> Option<HeaderValue> {
+    match &cors.expose {
+        // with credentials `*` is the name of a header, not a wildcard
+        AllowList::Any if cors.credentials => None,
+        list => value(list, false, None),
+    }
 }
 
 /// Names the origin as allowed if it is. The answer depends on the origin either way: caches must

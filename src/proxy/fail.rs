@@ -31,8 +31,12 @@ impl Fail {
     }
 
     /// The status of a gRPC call that fails like this (gRPC's mapping of HTTP statuses, except
-    /// that a missing or broken backend is UNAVAILABLE, as the Gateway API asks).
+    /// that a missing or broken backend is UNAVAILABLE, as the Gateway API asks, and that a limit
+    /// or a deadline has a status of its own). The table in `docs/grpc.md` shows it.
     pub(crate) const fn grpc_status(&self) -> u8 {
+        if matches!(self.reason, Reason::Internal) {
+            return 13;
+        }
         match self.status.as_u16() {
             404 => 12,
             401 => 16,
@@ -54,6 +58,9 @@ impl From<Refusal> for Fail {
 
 pub(crate) const NOT_FOUND: Fail =
     Fail::new(StatusCode::NOT_FOUND, Reason::RouteNotFound, "no route serves this host and path");
+/// A gRPC client cannot send this; what does shall see what is wrong (gRPC servers answer the same).
+pub(crate) const GRPC_VERSION: Fail =
+    Fail::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, Reason::GrpcVersion, "gRPC is spoken over HTTP/2 only");
 pub(crate) const MISDIRECTED: Fail = Fail::new(
     StatusCode::MISDIRECTED_REQUEST,
     Reason::Misdirected,
@@ -143,5 +150,34 @@ fn known(ctx: &Context, error: &Error) -> Option<Fail> {
             (late && *error.esource() != ErrorSource::Downstream).then_some(TIMEOUT)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// GRPCRoute: UNAVAILABLE for whatever is wrong with a backend; the rest as `docs/grpc.md` says.
+    #[test]
+    fn each_failure_has_its_grpc_status() {
+        for fail in [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS] {
+            assert_eq!(fail.grpc_status(), 14, "{}", fail.message);
+        }
+        for kind in [ErrorType::ConnectRefused, ErrorType::ConnectionClosed, ErrorType::InvalidHTTPHeader] {
+            assert_eq!(classify_upstream(&Error::new_up(kind.clone())).grpc_status(), 14, "{kind:?}");
+        }
+        assert_eq!(NOT_FOUND.grpc_status(), 12);
+        assert_eq!(TIMEOUT.grpc_status(), 4);
+        assert_eq!(classify_upstream(&Error::new_up(ErrorType::ReadTimedout)).grpc_status(), 4);
+        assert_eq!(Fail::bad_request("").grpc_status(), 13);
+        assert_eq!(INTERNAL.grpc_status(), 13, "a fault of ours is not the backend's");
+    }
+
+    #[test]
+    fn a_reason_stands_for_one_status() {
+        for fail in [NOT_FOUND, GRPC_VERSION, MISDIRECTED, NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS, TIMEOUT, INTERNAL]
+        {
+            assert_eq!(fail.status.as_u16(), fail.reason.status(), "{}", fail.message);
+        }
     }
 }

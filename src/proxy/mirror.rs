@@ -7,16 +7,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Version, header};
-use pingora::Result;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
+use pingora::{ErrorType, OrErr, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::context::Context;
 use super::{Proxy, headers, upstream_peer, upstream_request_filter};
+use crate::ir::BackendProtocol;
 use crate::table::action::Mirror;
 use crate::table::backend::InFlight;
 use crate::telemetry::label::MirrorOutcome;
@@ -119,7 +121,7 @@ fn begin(proxy: &Proxy, session: &Session, ctx: &Context, mirror: &Mirror, has_b
         proxy.metrics.mirrors.inc(MirrorOutcome::Dropped);
         return MirrorFeed(None);
     };
-    let Ok(head) = copy(proxy, session, ctx, has_body) else {
+    let Ok(head) = copy(proxy, session, ctx, mirror.backend.key.protocol, has_body) else {
         proxy.metrics.mirrors.inc(MirrorOutcome::Failed);
         return MirrorFeed(None);
     };
@@ -140,16 +142,42 @@ fn begin(proxy: &Proxy, session: &Session, ctx: &Context, mirror: &Mirror, has_b
 }
 
 /// The header a mirror sees: what the backend sees, but for the backend's own filters.
-fn copy(proxy: &Proxy, session: &Session, ctx: &Context, has_body: bool) -> Result<RequestHeader> {
+fn copy(
+    proxy: &Proxy,
+    session: &Session,
+    ctx: &Context,
+    protocol: BackendProtocol,
+    has_body: bool,
+) -> Result<RequestHeader> {
     let mut parts = session.req_header().as_owned_parts();
     headers::remove_connection_fields(&mut parts.headers);
     parts.headers.remove(header::EXPECT);
-    parts.version = Version::HTTP_11;
-    if has_body && !parts.headers.contains_key(header::CONTENT_LENGTH) {
-        parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    match protocol {
+        BackendProtocol::Http1 => {
+            parts.version = Version::HTTP_11;
+            if has_body && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+                parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
+        }
+        BackendProtocol::H2c => upstream_request_filter::insist_on_trailers(&mut parts.headers),
     }
     upstream_request_filter::edit(proxy, session, &mut parts, ctx, None)?;
+    if protocol == BackendProtocol::H2c {
+        to_http2(&mut parts)?;
+    }
     Ok(RequestHeader::from(parts))
+}
+
+/// HTTP/2 has the host in `:authority` (RFC 9113 §8.3.1); Pingora would take every connection for TLS.
+fn to_http2(parts: &mut Parts) -> Result<()> {
+    let host = parts.headers.remove(header::HOST);
+    let host = host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let uri = http::Uri::builder().scheme("http").authority(host).path_and_query(path).build();
+    parts.uri = uri.or_err(ErrorType::InternalError, "the host is no authority")?;
+    parts.version = Version::HTTP_2;
+    Ok(())
 }
 
 async fn send(

@@ -13,6 +13,7 @@ use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
 use super::forwarded::RequestId;
 use super::{Proxy, authority, cors, forwarded, head, mirror, path, redirect, respond, response_filter};
+use crate::api::Kind;
 use crate::config::Downstream;
 use crate::table::{Action, Listener, Query};
 use crate::telemetry::Reason;
@@ -133,6 +134,9 @@ fn find(
         headers: &request.headers,
     };
     let hit = listener.find(&query).ok_or(fail::NOT_FOUND)?;
+    if hit.rule.id.route.kind == Kind::GrpcRoute && !session.is_http2() {
+        return Err(fail::GRPC_VERSION);
+    }
     ctx.prefix = hit.prefix;
     ctx.rule = Some(hit.rule.clone());
     ctx.listener = Some(listener.clone());

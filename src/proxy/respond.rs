@@ -1,7 +1,7 @@
 //! Answers that Paifang gives itself: small, in the form the client asked for.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
@@ -10,6 +10,7 @@ use pingora::proxy::Session;
 use super::context::Context;
 use super::fail::Fail;
 use super::response_filter;
+use crate::table::is_grpc;
 
 /// What `Server` says on answers of our own; a backend's own `Server` is left alone.
 const SERVER: HeaderValue = HeaderValue::from_static("paifang");
@@ -21,7 +22,7 @@ enum Form {
     Plain,
     /// `application/problem+json` (RFC 9457)
     Problem,
-    /// gRPC status in a response without a body ("Trailers-Only")
+    /// gRPC status in a response without a body ("Trailers-Only"); over HTTP/2, as all of gRPC
     Grpc,
 }
 
@@ -80,20 +81,13 @@ fn form(session: &Session) -> Form {
     let value = |name| session.req_header().headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
     let accept = value(header::ACCEPT);
     let wants = |kind: &[u8]| accept.windows(kind.len()).any(|part| part.eq_ignore_ascii_case(kind));
-    if is_grpc(&session.req_header().headers) {
+    if session.is_http2() && is_grpc(&session.req_header().headers) {
         Form::Grpc
     } else if wants(b"application/problem+json") || wants(b"application/json") {
         Form::Problem
     } else {
         Form::Plain
     }
-}
-
-/// Whether a message is gRPC's; gRPC-Web is another protocol.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let rest = kind.strip_prefix(b"application/grpc");
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 fn rendered(status: StatusCode, kind: &'static str, body: String) -> Result<(ResponseHeader, Bytes)> {

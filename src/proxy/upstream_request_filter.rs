@@ -7,8 +7,9 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType, OrErr, Result};
 
 use super::context::{self, Context};
-use super::{Proxy, forwarded, headers, respond, rewrite};
+use super::{Proxy, forwarded, headers, rewrite};
 use crate::table::action::{Backend, Filters};
+use crate::table::is_grpc;
 
 /// Edits the request of one try. Tries begin anew from the request as received.
 ///
@@ -17,16 +18,20 @@ pub(super) fn run(proxy: &Proxy, session: &Session, request: &mut RequestHeader,
     let end_stream = request.send_end_stream();
     let (empty, ()) = http::Request::new(()).into_parts();
     let mut parts = Parts::from(std::mem::replace(request, RequestHeader::from(empty)));
-    if respond::is_grpc(&parts.headers) {
-        // hop-by-hop, so it was removed; gRPC servers insist on it
-        parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    }
+    insist_on_trailers(&mut parts.headers);
     edit(proxy, session, &mut parts, ctx, ctx.backend())?;
     *request = RequestHeader::from(parts);
     if let Some(end_stream) = end_stream {
         request.set_send_end_stream(end_stream);
     }
     Ok(())
+}
+
+/// `TE` is hop-by-hop, so it was removed; gRPC servers insist on it.
+pub(super) fn insist_on_trailers(headers: &mut HeaderMap) {
+    if is_grpc(headers) {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
 }
 
 /// HTTP/2 may split cookies into several fields, HTTP/1 knows one (RFC 9113 §8.2.3).

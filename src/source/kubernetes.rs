@@ -8,6 +8,7 @@
 mod assemble;
 mod backoff;
 mod client;
+mod defects;
 mod event;
 mod fetch;
 mod health;

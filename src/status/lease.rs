@@ -51,7 +51,7 @@ pub struct LeaseSettings {
     pub service: String,
     /// How long the lease holds without being renewed.
     pub duration: Duration,
-    /// Time between two renewals.
+    /// Time between two renewals; at most a third of the duration.
     pub renew: Duration,
     /// Randomness.
     pub jitter: Jitter,
@@ -77,7 +77,7 @@ pub(crate) struct Elector {
 enum Known {
     Unknown,
     Missing,
-    Record(Record),
+    Record(Box<Record>),
 }
 
 impl Elector {
@@ -90,6 +90,8 @@ impl Elector {
         metrics: Arc<Metrics>,
     ) -> Self {
         let api = Api::namespaced(client, &settings.namespace);
+        // one renewal may fail without the lease being lost
+        let settings = LeaseSettings { renew: settings.renew.min(settings.duration / 3), ..settings };
         let now = Instant::now();
         Self {
             api,
@@ -133,8 +135,8 @@ impl Elector {
         let now = Instant::now();
         let known = std::mem::replace(&mut self.known, Known::Missing);
         match (known, lease) {
-            (Known::Record(known), Some(lease)) => self.known = Known::Record(known.next(&lease, now)),
-            (_, Some(lease)) => self.known = Known::Record(Record::new(&lease, now)),
+            (Known::Record(known), Some(lease)) => self.known = Known::Record(Box::new(known.next(&lease, now))),
+            (_, Some(lease)) => self.known = Known::Record(Box::new(Record::new(&lease, now))),
             (_, None) => {}
         }
         if !matches!(&self.known, Known::Record(record) if record.holder == self.settings.identity) {
@@ -173,10 +175,12 @@ impl Elector {
         if now < self.rest {
             return;
         }
-        match self.step(now) {
-            Step::Hold if now >= self.tick => self.refresh(now).await,
-            Step::Hold => {}
-            Step::Write => self.take(now).await,
+        if self.step(now) == Step::Hold && now >= self.tick {
+            self.refresh(now).await;
+        }
+        let now = Instant::now();
+        if now >= self.rest && self.step(now) == Step::Write {
+            self.take(now).await;
         }
     }
 
@@ -197,16 +201,17 @@ impl Elector {
 
     /// When something must be done although nothing happened.
     fn wake(&self) -> Instant {
+        let term = *self.terms.borrow();
         let mut wake = self.tick;
-        if let Some(term) = *self.terms.borrow() {
-            wake = wake.min(term.until);
-        } else if let Known::Record(record) = &self.known {
+        if let (None, Known::Record(record)) = (term, &self.known) {
             wake = wake.min(record.ends());
         }
         if let Some(since) = self.absent {
             wake = wake.min(since + ABSENCE);
         }
-        wake.max(self.rest)
+        let wake = wake.max(self.rest);
+        // its end must be told in time, also when nothing may be tried
+        term.map_or(wake, |term| wake.min(term.until))
     }
 
     /// Reads the Lease.
@@ -243,7 +248,7 @@ impl Elector {
 
     async fn write(&self, holder: &str, duration: Duration) -> Result<Lease, kube::Error> {
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        let known = if let Known::Record(record) = &self.known { Some(record) } else { None };
+        let known = if let Known::Record(record) = &self.known { Some(&**record) } else { None };
         let lease = Record::lease(known, &self.settings, (holder, duration), jiff::Timestamp::now());
         match known {
             Some(_) => self.api.replace(&self.settings.name, &params, &lease).await,

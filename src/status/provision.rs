@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -21,6 +23,7 @@ use super::leadership::Leadership;
 use super::queue::{Done, Queue};
 use super::request::{Refused, Requests};
 use crate::api::{Kind, ObjectKey, ObjectRef};
+use crate::snapshot::{Objects, Snapshot};
 use crate::source::State;
 use crate::telemetry::Metrics;
 use crate::telemetry::label::WriteOutcome;
@@ -32,6 +35,8 @@ const AT_ONCE: usize = 8;
 const DELETION: Duration = Duration::from_secs(2);
 /// How long the watch may take to show what was written, before it is written again.
 const ECHO: Duration = Duration::from_secs(5);
+/// Time between two looks: a roll-out changes many EndpointSlices at once.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The loop. What has to be done follows from what is wanted and what is there, each time anew.
 pub(crate) struct Provisioner {
@@ -44,10 +49,18 @@ pub(crate) struct Provisioner {
     actions: BTreeMap<ObjectRef, Arc<Action>>,
     done: BTreeMap<ObjectRef, (Arc<Action>, Instant)>,
     unwanted: BTreeMap<ObjectRef, Instant>,
+    looked: Option<Looked>,
     refused: BTreeSet<ObjectKey>,
     queue: Queue,
     running: FuturesUnordered<BoxFuture<'static, (ObjectRef, Arc<Action>, Done)>>,
     term: Option<u64>,
+}
+
+/// What the actions follow from.
+struct Looked {
+    services: Objects<Service>,
+    slices: Objects<EndpointSlice>,
+    translation: Arc<Translation>,
 }
 
 /// What an action needs.
@@ -81,6 +94,7 @@ impl Provisioner {
             actions: BTreeMap::new(),
             done: BTreeMap::new(),
             unwanted: BTreeMap::new(),
+            looked: None,
             refused: BTreeSet::new(),
             queue: Queue::default(),
             running: FuturesUnordered::new(),
@@ -90,13 +104,16 @@ impl Provisioner {
 
     /// Runs until it is dropped, or until nobody translates any more.
     pub(crate) async fn run(mut self) {
-        let mut look = true;
+        let (mut look, mut next_look) = (true, Instant::now());
         loop {
             look |= self.lead();
-            if std::mem::take(&mut look) {
-                self.look();
+            if look && Instant::now() >= next_look {
+                look = false;
+                if self.look() {
+                    next_look = Instant::now() + PAUSE;
+                }
             }
-            let wake = self.start();
+            let wake = self.start().into_iter().chain(look.then_some(next_look)).min();
             tokio::select! {
                 Some((object, action, done)) = self.running.next(), if !self.running.is_empty() => {
                     self.finish(object, action, done);
@@ -110,7 +127,7 @@ impl Provisioner {
                     }
                     Err(_) => return,
                 },
-                () = super::writer::sleep(wake) => look = true,
+                () = super::writer::sleep(wake) => {}
             }
         }
     }
@@ -125,19 +142,22 @@ impl Provisioner {
             self.queue.clear();
             self.done.clear();
             self.unwanted.clear();
+            self.actions.clear();
+            self.looked = None;
             self.refused.clear();
         }
         changed && term.is_some()
     }
 
-    /// Compares what is wanted with what is there.
-    fn look(&mut self) {
-        let Some(latest) = self.latest.as_ref().filter(|_| self.term.is_some()) else { return };
+    /// Compares what is wanted with what is there; says whether either has changed.
+    fn look(&mut self) -> bool {
+        let Some(latest) = self.latest.as_ref().filter(|_| self.term.is_some()) else { return false };
         let (now, state) = (Instant::now(), self.state.borrow_and_update().clone());
         // Half a picture must not change what is there.
-        if !super::is_complete(&state) {
-            return;
+        if !super::is_complete(&state) || self.looked.as_ref().is_some_and(|it| it.is_same(&state.snapshot, latest)) {
+            return false;
         }
+        self.looked = Some(Looked::at(&state.snapshot, latest));
         let plan = plan(&state.snapshot, &latest.services, &self.place);
         let services = Arc::clone(latest);
         self.refuse(&plan.refused, &services.services);
@@ -152,6 +172,7 @@ impl Provisioner {
             };
             self.queue.push(object.clone(), due, now);
         }
+        true
     }
 
     /// Says once that a Service of somebody else stands in the way.
@@ -191,15 +212,32 @@ impl Provisioner {
     fn is_due(&self, object: &ObjectRef, action: &Arc<Action>, now: Instant) -> bool {
         let waits = self.unwanted.get(object).is_some_and(|since| now < *since + DELETION);
         let done = self.done.get(object).is_some_and(|(done, at)| done == action && now < *at + ECHO);
-        !done && !(action.is_deletion() && waits)
+        !(done || action.is_deletion() && waits)
     }
 
     fn finish(&mut self, object: ObjectRef, action: Arc<Action>, done: Done) {
         let now = Instant::now();
+        self.queue.done(object.clone(), done, now);
         if done == Done::Written {
-            self.done.insert(object.clone(), (action, now));
+            self.queue.push(object.clone(), now + ECHO, now);
+            self.done.insert(object, (action, now));
         }
-        self.queue.done(object, done, now);
+    }
+}
+
+impl Looked {
+    fn at(snapshot: &Snapshot, translation: &Arc<Translation>) -> Self {
+        Self {
+            services: Arc::clone(&snapshot.services),
+            slices: Arc::clone(&snapshot.endpoint_slices),
+            translation: Arc::clone(translation),
+        }
+    }
+
+    fn is_same(&self, snapshot: &Snapshot, translation: &Translation) -> bool {
+        Arc::ptr_eq(&self.services, &snapshot.services)
+            && Arc::ptr_eq(&self.slices, &snapshot.endpoint_slices)
+            && self.translation.services == translation.services
     }
 }
 

@@ -38,12 +38,11 @@ struct Data {
     away: bool,
 }
 
-/// A request that was answered, or left hanging.
+/// A request that was answered, refused or left hanging.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
     pub(super) method: Method,
     pub(super) path: String,
-    pub(super) code: u16,
 }
 
 /// What happens to one request.
@@ -161,18 +160,22 @@ impl Cluster {
         let result = {
             let mut data = self.0.data.lock();
             let result = data.handle(&parts, &path, serde_json::from_slice(&body).unwrap_or_default());
-            let code = result.as_ref().map_or_else(|code| *code, |_| 200);
-            data.calls.push(Call { method: parts.method, path, code });
+            data.calls.push(Call { method: parts.method, path });
             result
         };
         self.tick();
         match result {
             Ok(value) => reply(200, &value),
             Err(0) => std::future::pending().await,
-            Err(code) => reply(
-                code,
-                &json!({"kind": "Status", "status": "Failure", "code": code, "reason": "", "message": "injected"}),
-            ),
+            Err(code) => {
+                let reason =
+                    [(404, "NotFound"), (409, "Conflict"), (403, "Forbidden")].into_iter().find(|it| it.0 == code);
+                let reason = reason.map_or("InternalError", |it| it.1);
+                reply(
+                    code,
+                    &json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": "no"}),
+                )
+            }
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Writer {
     term: Option<u64>,
     forbidden: BTreeSet<Kind>,
     reconcile: Duration,
+    /// Whether the whole cluster was seen: nothing is removed before.
+    complete: bool,
 }
 
 /// How often and how fast.
@@ -77,6 +79,7 @@ impl Writer {
             term: None,
             forbidden: BTreeSet::new(),
             reconcile: pace.reconcile,
+            complete: false,
         }
     }
 
@@ -96,6 +99,10 @@ impl Writer {
                     Ok(()) => self.translated(),
                     Err(_) => return,
                 },
+                () = whole(&mut self.state), if !self.complete => {
+                    self.complete = true;
+                    self.check_all();
+                }
                 objects = live.changed() => self.changed(objects),
                 _ = full.tick() => self.check_all(),
                 () = sleep(wake) => {}
@@ -169,9 +176,8 @@ impl Writer {
 
     fn begin(&mut self, object: ObjectRef, now: Instant) {
         let wanted = self.latest.as_ref().and_then(|latest| latest.statuses.get(&object)).cloned();
-        let may_remove = super::is_complete(&self.state.borrow());
         let write =
-            if wanted.is_some() || may_remove { self.attempt.prepare(&object, wanted.as_deref()) } else { None };
+            if wanted.is_some() || self.complete { self.attempt.prepare(&object, wanted.as_deref()) } else { None };
         let Some(write) = write else { return self.queue.done(object, Done::Nothing, now) };
         self.rate.take(now);
         let attempt = Arc::clone(&self.attempt);
@@ -186,7 +192,7 @@ impl Writer {
             if self.forbidden.insert(object.kind) {
                 tracing::error!(kind = %object.kind, "the process may not write statuses of this kind: grant 'patch' on its status");
             }
-        } else {
+        } else if outcome == Outcome::Written {
             self.forbidden.remove(&object.kind);
         }
         self.queue.done(object, outcome.done(), Instant::now());
@@ -196,6 +202,13 @@ impl Writer {
         let metrics = &self.attempt.metrics.control;
         metrics.status_queue.set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
         metrics.status_queue_age.set(self.queue.age(Instant::now()).as_secs_f64());
+    }
+}
+
+/// Waits until the whole cluster was seen.
+async fn whole(state: &mut watch::Receiver<State>) {
+    if state.wait_for(super::is_complete).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod diff;
 mod filter;
+mod grpc;
 mod host;
 mod listener;
 mod precedence;

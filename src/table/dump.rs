@@ -6,17 +6,19 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use serde::Serialize;
 
 use super::action::{Filters, Rule};
-use super::bucket::Entry;
+use super::bucket::{Bucket, Entry};
+use super::grpc::{GrpcTable, Patterns};
 use super::matcher::{Conditions, Value};
 use super::path::{HostTable, PathMap};
 use super::{BackendCell, Listener, Table};
 use crate::api::ObjectKey;
-use crate::ir::{Hostname, ListenerProtocol};
+use crate::ir::{Hostname, ListenerProtocol, Pattern};
 use crate::snapshot::Socket;
 
 /// A whole table.
@@ -63,7 +65,8 @@ pub struct HostDump {
 /// One match and the rule it leads to.
 #[derive(Debug, Serialize)]
 pub struct MatchDump {
-    /// `exact /a`, `regex /a.*` or `prefix /a`.
+    /// `exact /a`, `regex /a.*` or `prefix /a`; for gRPC `grpc service/method`, where `*` is any and
+    /// `~` stands before an expression.
     pub path: String,
     /// Conditions besides the path.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -134,7 +137,23 @@ fn dump_host(table: &HostTable) -> Vec<MatchDump> {
         let path = if path.is_empty() { "/" } else { path };
         dump_match(format!("prefix {path}"), entry)
     });
-    exact.chain(patterns).chain(prefixes).collect()
+    let grpc = table.grpc.iter().flat_map(|grpc| dump_grpc(grpc));
+    grpc.chain(exact).chain(patterns).chain(prefixes).collect()
+}
+
+fn dump_grpc(table: &GrpcTable) -> Vec<MatchDump> {
+    let part = |part: &Option<Arc<Pattern>>| part.as_ref().map_or("*".into(), |part| format!("~{}", part.as_str()));
+    let pattern = |(patterns, entry): &(Patterns, Entry)| {
+        dump_match(format!("grpc {}/{}", part(&patterns.service), part(&patterns.method)), entry)
+    };
+    let calls =
+        in_order(&table.calls).map(|(path, entry)| dump_match(format!("grpc {}", path.trim_start_matches('/')), entry));
+    let services = in_order(&table.services).map(|(name, entry)| dump_match(format!("grpc {name}/*"), entry));
+    let methods = in_order(&table.methods).map(|(name, entry)| dump_match(format!("grpc */{name}"), entry));
+    let any = table.any.iter().flat_map(|bucket: &Bucket| &bucket.entries);
+    let named = calls.chain(services).chain(table.service_patterns.iter().map(pattern)).chain(methods);
+    let any = any.map(|entry| dump_match("grpc */*".to_owned(), entry));
+    named.chain(table.method_patterns.iter().map(pattern)).chain(any).collect()
 }
 
 /// Longest path first, as prefixes are tried; the order of different exact paths means nothing.
@@ -214,7 +233,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::ir::{HeaderEdit, Ir, Match, PathMatch, Route, RouteId, Rule, Target, ValueMatch, ValuePattern};
+    use crate::ir::{
+        GrpcMatch, GrpcParts, HeaderEdit, Ir, Match, PathMatch, Route, RouteId, Rule, Target, ValueMatch, ValuePattern,
+    };
     use crate::{api, ir};
 
     fn found(path: PathMatch, header: Option<(&str, &str)>) -> Match {
@@ -273,6 +294,34 @@ mod tests {
             ["exact /c ", "regex /b+ ", "prefix /a header x-a = 1", "prefix /a header authorization", "prefix / "];
         assert_eq!(matches, expected);
         assert_eq!(hosts[0].matches[0].backends, ["3 ns/svc:80"]);
+    }
+
+    #[test]
+    fn grpc_matches_stand_before_all_others_in_the_order_of_the_specification() {
+        let parts = |service: &str, method: &str| {
+            let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            GrpcParts { service: part(service), method: part(method) }
+        };
+        let exact = |service, method| found(PathMatch::Grpc(GrpcMatch::Exact(parts(service, method))), None);
+        let regex = |service, method| found(PathMatch::Grpc(GrpcMatch::Regex(parts(service, method))), None);
+        let mut world = world();
+        let listener = Arc::make_mut(&mut world.listeners[0]);
+        Arc::make_mut(&mut listener.routes[0].route).rules[0].matches = vec![
+            found(PathMatch::Exact("/a/b".to_owned()), None),
+            exact("", ""),
+            regex("", "b.*"),
+            exact("", "b"),
+            regex("a.", ""),
+            regex("a.", "b"),
+            regex("a.*", ""),
+            exact("a", ""),
+            exact("a", "b"),
+        ];
+        let dump = Table::compile(&world, None).dump();
+        let paths: Vec<_> = dump.listeners[0].hosts[0].matches.iter().map(|it| it.path.as_str()).collect();
+        let grpc = ["a/b", "a/*", "~a.*/*", "~a./~b", "~a./*", "*/b", "*/~b.*", "*/*"];
+        let expected = grpc.map(|call| format!("grpc {call}")).into_iter().chain(["exact /a/b".to_owned()]);
+        assert_eq!(paths, expected.collect::<Vec<_>>());
     }
 
     #[test]

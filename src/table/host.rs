@@ -58,7 +58,8 @@ impl Port {
 
 impl Listener {
     /// The rule that wins a request, by the order of the Gateway API: best hostname as written,
-    /// then path, method, headers, query, age, name, position; the first full match wins.
+    /// then service and method of a gRPC request, then path, method, headers, query, age, name,
+    /// position; the first full match wins.
     ///
     /// Allocates nothing, except for regular expressions over several fields of one header
     /// (beyond 512 bytes) or over an encoded query value (beyond 256 bytes).

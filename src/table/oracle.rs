@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use super::Query;
-use crate::ir::{Hostname, Ir, Listener, Match, PathMatch, Pattern, Route, Rule, ValueMatch, ValuePattern};
+use crate::ir::{GrpcMatch, Hostname, Ir, Listener, Match, PathMatch, Pattern, Route, Rule, ValueMatch, ValuePattern};
 use crate::snapshot::Socket;
 
 /// One match of one rule for one request, and whether it holds.
@@ -78,23 +78,39 @@ pub fn explain<'i>(listener: &'i Listener, query: &Query<'_>) -> Vec<Candidate<'
     candidates
 }
 
-/// The order of the Gateway API; the least wins. Regular expressions stand between exact paths
-/// and prefixes, see [`super::path`].
+/// The order of the Gateway API; the least wins.
 fn precedence(candidate: &Candidate<'_>) -> impl Ord + use<> {
-    let path = match &candidate.condition.path {
-        PathMatch::Exact(_) => (0, Reverse(0)),
-        PathMatch::Regex(pattern) => (1, Reverse(pattern.len())),
-        PathMatch::Prefix(prefix) => (2, Reverse(prefix.trim_end_matches('/').len())),
-    };
     let condition = candidate.condition;
     let id = &candidate.route.id;
     (
         hostname_rank(candidate.hostname),
-        path,
+        path_rank(&condition.path),
         (Reverse(condition.method.is_some()), Reverse(condition.headers.len()), Reverse(condition.query.len())),
         (candidate.route.created, format!("{}/{}", id.key.namespace, id.key.name), id.kind),
         candidate.position,
     )
+}
+
+/// What decides among matches of one hostname before anything else; the least wins.
+///
+/// GRPCRouteRule, `matches`: the most characters in a matching service, then in a matching method.
+/// Expressions stand below every name, because their characters count nothing in a request, and
+/// above a part that is left out. HTTPRouteRule, `matches`: exact paths, then the longest prefix.
+/// Expressions stand between them, see [`super::path`]. The two kinds are never mixed: a gRPC
+/// request asks the GRPCRoutes of a hostname first.
+fn path_rank(path: &PathMatch) -> (u8, [(u8, Reverse<usize>); 2]) {
+    let only = |rank, text: &str| (rank, [(0, Reverse(text.len())), (0, Reverse(0))]);
+    match path {
+        PathMatch::Grpc(GrpcMatch::Exact(parts)) => (0, [grpc_rank(0, &parts.service), grpc_rank(0, &parts.method)]),
+        PathMatch::Grpc(GrpcMatch::Regex(parts)) => (0, [grpc_rank(1, &parts.service), grpc_rank(1, &parts.method)]),
+        PathMatch::Exact(_) => only(1, ""),
+        PathMatch::Regex(pattern) => only(2, pattern),
+        PathMatch::Prefix(prefix) => only(3, prefix.trim_end_matches('/')),
+    }
+}
+
+fn grpc_rank(kind: u8, part: &Option<String>) -> (u8, Reverse<usize>) {
+    part.as_ref().map_or((2, Reverse(0)), |text| (kind, Reverse(text.len())))
 }
 
 fn hostname_rank(hostname: Option<&Hostname>) -> (u8, Reverse<usize>) {
@@ -113,7 +129,7 @@ fn mismatch<'i>(hostname: Option<&Hostname>, condition: &'i Match, query: &Query
     if !covers(hostname, query.host) {
         return Some(Mismatch::Hostname);
     }
-    if !matches_path(&condition.path, query.path) {
+    if !matches_path(&condition.path, query) {
         return Some(Mismatch::Path);
     }
     if condition.method.as_deref().is_some_and(|method| method != query.method) {
@@ -127,25 +143,54 @@ fn mismatch<'i>(hostname: Option<&Hostname>, condition: &'i Match, query: &Query
     param.map(|param| Mismatch::Query(&param.name))
 }
 
-fn matches_path(condition: &PathMatch, path: &str) -> bool {
+fn matches_path(condition: &PathMatch, query: &Query<'_>) -> bool {
+    let path = query.path;
     match condition {
         PathMatch::Exact(expected) => path == expected,
-        PathMatch::Regex(pattern) => Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(path)),
+        PathMatch::Regex(pattern) => matches_pattern(pattern, path),
         PathMatch::Prefix(prefix) if prefix == "/" => true,
         PathMatch::Prefix(prefix) => {
             let wanted: Vec<_> = prefix.trim_end_matches('/').split('/').collect();
             let elements: Vec<_> = path.split('/').collect();
             elements.starts_with(&wanted)
         }
+        PathMatch::Grpc(condition) => is_grpc(query) && matches_grpc(condition, path),
     }
+}
+
+/// gRPC over HTTP/2, "Requests": `Content-Type → "application/grpc" [("+proto" / "+json" / …)]`.
+fn is_grpc(query: &Query<'_>) -> bool {
+    let kind = query.headers.get("content-type").map(|value| value.as_bytes().to_ascii_lowercase());
+    let kind = kind.and_then(|kind| String::from_utf8(kind).ok()).unwrap_or_default();
+    kind.split(['+', ';', ' ']).next() == Some("application/grpc")
+}
+
+/// gRPC over HTTP/2, "Requests": `Path → "/" Service-Name "/" {method name}`.
+fn matches_grpc(condition: &GrpcMatch, path: &str) -> bool {
+    let (GrpcMatch::Exact(parts) | GrpcMatch::Regex(parts)) = condition;
+    if parts.service.is_none() && parts.method.is_none() {
+        return true;
+    }
+    let mut split = path.rsplitn(2, '/');
+    let (method, service) = (split.next().unwrap_or_default(), split.next().unwrap_or_default());
+    let service = service.strip_prefix('/').unwrap_or_default();
+    let fits = |wanted: &Option<String>, found: &str| match (wanted, condition) {
+        (None, _) => true,
+        (Some(name), GrpcMatch::Exact(_)) => name == found,
+        (Some(pattern), GrpcMatch::Regex(_)) => matches_pattern(pattern, found),
+    };
+    !service.is_empty() && !method.is_empty() && fits(&parts.service, service) && fits(&parts.method, method)
+}
+
+fn matches_pattern(pattern: &str, text: &str) -> bool {
+    Pattern::parse(pattern).is_ok_and(|pattern| pattern.matches(text))
 }
 
 fn matches_value(condition: &ValueMatch, value: Option<Vec<u8>>) -> bool {
     let Some(value) = value else { return false };
     match &condition.value {
         ValuePattern::Exact(expected) => value == expected.as_bytes(),
-        ValuePattern::Regex(pattern) => Pattern::parse(pattern)
-            .is_ok_and(|pattern| String::from_utf8(value).is_ok_and(|value| pattern.matches(&value))),
+        ValuePattern::Regex(pattern) => String::from_utf8(value).is_ok_and(|value| matches_pattern(pattern, &value)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rules of one hostname pattern, found by path.
 //!
-//! Order: exact paths, then regular expressions (the longer expression first), then prefixes
+//! A gRPC request asks the gRPC rules first ([`super::grpc`]); no other request sees them. Order of
+//! all others: exact paths, then regular expressions (the longer expression first), then prefixes
 //! (the longest first). The Gateway API leaves the rank of regular expressions open; they stand
 //! before prefixes, because otherwise a catch-all `/` would hide every one of them. Among equal
 //! paths entries are in order of precedence (see [`super::compile`]); the first full match wins.
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use super::bucket::{Bucket, Entry};
 use super::compile::Source;
+use super::grpc::GrpcTable;
 use super::matcher::Lookup;
 use super::{Hit, Map};
 use crate::ir::Pattern;
@@ -25,6 +27,7 @@ const FEW: usize = 8;
 pub struct HostTable {
     /// The routes it was compiled from.
     pub(crate) sources: Box<[Source]>,
+    pub(crate) grpc: Option<Box<GrpcTable>>,
     pub(crate) exact: PathMap,
     pub(crate) patterns: Box<[(Arc<Pattern>, Entry)]>,
     pub(crate) prefixes: PathMap,
@@ -44,12 +47,13 @@ impl HostTable {
     /// A table of buckets and patterns that are already in order.
     pub(crate) fn new(
         sources: Box<[Source]>,
+        grpc: Option<Box<GrpcTable>>,
         exact: Vec<(Box<str>, Bucket)>,
         patterns: Box<[(Arc<Pattern>, Entry)]>,
         prefixes: Vec<(Box<str>, Bucket)>,
     ) -> Self {
         let lengths = if prefixes.len() > FEW { lengths(&prefixes) } else { Box::default() };
-        Self { sources, exact: PathMap::new(exact), patterns, prefixes: PathMap::new(prefixes), lengths }
+        Self { sources, grpc, exact: PathMap::new(exact), patterns, prefixes: PathMap::new(prefixes), lengths }
     }
 
     /// The best rule that matches completely.
@@ -61,7 +65,8 @@ impl HostTable {
             let found = patterns.find(|(pattern, entry)| entry.matches(lookup) && pattern.matches(path));
             found.map(|(_, entry)| &entry.rule)
         };
-        match exact().or_else(pattern) {
+        let grpc = self.grpc.as_ref().and_then(|grpc| grpc.find(lookup));
+        match grpc.or_else(exact).or_else(pattern) {
             Some(rule) => Some(Hit { rule, prefix: None }),
             None => self.find_prefix(lookup),
         }
@@ -97,7 +102,8 @@ fn prefix_of(path: &str, length: usize) -> Option<&str> {
 }
 
 impl PathMap {
-    fn new(mut buckets: Vec<(Box<str>, Bucket)>) -> Self {
+    /// A map of buckets with distinct paths.
+    pub(crate) fn new(mut buckets: Vec<(Box<str>, Bucket)>) -> Self {
         buckets.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
         if buckets.len() <= FEW {
             Self::Few(buckets.into())
@@ -106,7 +112,8 @@ impl PathMap {
         }
     }
 
-    fn get(&self, path: &str) -> Option<&Bucket> {
+    /// The bucket of exactly this path.
+    pub(crate) fn get(&self, path: &str) -> Option<&Bucket> {
         match self {
             Self::Few(buckets) => buckets.iter().find(|(key, _)| **key == *path).map(|(_, bucket)| bucket),
             Self::Many(buckets) => buckets.get(path),

@@ -19,6 +19,8 @@ labels! {
         HeaderTooLarge = "header_too_large",
         /// A method that a proxy must not forward (CONNECT, TRACE).
         MethodNotAllowed = "method_not_allowed",
+        /// gRPC that was not sent by HTTP/2.
+        GrpcVersion = "grpc_version",
         /// The rule has no backend, or all its weights are 0.
         NoBackend = "no_backend",
         /// The backend reference is broken: not found, not permitted, of an unknown kind.
@@ -71,6 +73,7 @@ impl Reason {
             Self::UpstreamTls | Self::UpstreamReset | Self::UpstreamProtocol => 502,
             Self::NoEndpoints | Self::UpstreamConnect => 503,
             Self::UpstreamTimeout | Self::RequestTimeout => 504,
+            Self::GrpcVersion => 505,
         }
     }
 }

@@ -11,8 +11,10 @@ use crate::config::level::{message, without_level};
 use crate::config::{LogConfig, LogFormat};
 
 /// Pingora warns about every connection that a client cuts: an edge's daily bread, which metrics
-/// and the access log show. Directives that name these targets win over it.
-const QUIET: &str = "pingora=error,pingora_core=error,pingora_proxy=error,pingora_http=error,pingora_pool=error";
+/// and the access log show. kube repeats at every try what our own log says once, and shows answers
+/// that it cannot read, which may be Secrets. Directives that name these targets win over it.
+const QUIET: &str = "pingora=error,pingora_core=error,pingora_proxy=error,pingora_http=error,pingora_pool=error,\
+    kube_client=off,kube_runtime=off";
 
 /// Why the log could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +93,7 @@ mod tests {
             tracing::info!(port = 80, "listening");
             tracing::debug!("detail");
             tracing::warn!(target: "pingora_proxy", "a client went away");
+            tracing::error!(target: "kube_client::client", "an answer");
         });
         let bytes = sink.0.lock().clone();
         String::from_utf8(bytes).unwrap()
@@ -108,6 +111,7 @@ mod tests {
     fn pingora_is_quiet_unless_it_is_named() {
         assert!(!logged("debug", None, LogFormat::Text).contains("went away"));
         assert!(logged("info,pingora_proxy=warn", None, LogFormat::Text).contains("went away"));
+        assert!(!logged("debug", None, LogFormat::Text).contains("an answer"), "it may be a Secret");
     }
 
     #[test]

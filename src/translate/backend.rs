@@ -157,8 +157,12 @@ fn protocol(implied: BackendProtocol, port: &ServicePort, key: &ObjectKey) -> Re
         _ => {
             let message =
                 format!("port {} of Service '{key}' has the appProtocol '{written}', which is not spoken", port.port);
-            let remedy = "use http, kubernetes.io/h2c or kubernetes.io/ws; TLS towards backends is not supported yet";
-            Err(broken(InvalidBackend::UnsupportedProtocol, message, remedy))
+            let known = match implied {
+                BackendProtocol::Http1 => "http, kubernetes.io/h2c or kubernetes.io/ws",
+                BackendProtocol::H2c => "http or kubernetes.io/h2c",
+            };
+            let remedy = format!("use {known}; TLS towards backends is not supported yet");
+            Err(broken(InvalidBackend::UnsupportedProtocol, message, &remedy))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
@@ -12,11 +13,16 @@ use crate::admin::{Readiness, State as Life};
 use crate::config::KubernetesConfig;
 use crate::controller::{Inputs, View};
 use crate::source::kubernetes::{self, Health, Kubernetes};
-use crate::status::{self, Status};
+use crate::status::{self, LeaseSettings, Status};
 use crate::translate::Translation;
 
 /// Where a pod finds its own namespace.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// Time between two looks at the status of every object.
+const RECONCILE: Duration = Duration::from_mins(5);
+/// Trouble that passes within this is not worth a line in the log.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// What reads from the API server and writes to it.
 struct Cluster {
@@ -59,7 +65,7 @@ pub(super) async fn serve(process: Process) -> anyhow::Result<bool> {
     let reporter = tokio::spawn(report(source.health(), edge.view(), process.readiness.clone()));
     let (wanted_sender, wanted) = watch::channel(Arc::default());
     let forwarder = tokio::spawn(forward(edge.view(), wanted_sender));
-    let settings = status::Settings::new(settings, &namespace(settings)?, &pod());
+    let settings = status_settings(settings)?;
     let status = Some(Status::start(client, settings, live, store.subscribe(), wanted, metrics));
     Ok(process.until_stopped(edge, Cluster { source, status, reporter, forwarder }).await)
 }
@@ -67,6 +73,19 @@ pub(super) async fn serve(process: Process) -> anyhow::Result<bool> {
 fn source_settings(settings: &KubernetesConfig) -> kubernetes::Settings {
     let state_dir = Some(PathBuf::from(&settings.state_dir)).filter(|dir| !dir.as_os_str().is_empty());
     kubernetes::Settings { state_dir, start_timeout: settings.start_timeout, ..kubernetes::Settings::default() }
+}
+
+fn status_settings(settings: &KubernetesConfig) -> anyhow::Result<status::Settings> {
+    let lease = LeaseSettings {
+        namespace: namespace(settings)?,
+        name: settings.lease.name.clone(),
+        identity: pod(),
+        service: settings.service.clone(),
+        duration: settings.lease.duration,
+        renew: settings.lease.renew,
+        jitter: status::random(),
+    };
+    Ok(status::Settings { lease, writes_per_second: settings.status_writes_per_second, reconcile: RECONCILE })
 }
 
 /// The namespace of the process.
@@ -103,25 +122,30 @@ async fn forward(mut view: watch::Receiver<View>, wanted: watch::Sender<Arc<Tran
     }
 }
 
-/// Says how it stands with the API server: in the log, and to whoever asks whether the process is ready.
+/// Says how it stands with the API server: to whoever asks whether the process is ready, and in the log
+/// when it has stood so for a moment.
 async fn report(mut health: watch::Receiver<Health>, mut view: watch::Receiver<View>, readiness: Readiness) {
-    let mut said = None;
+    let (mut said, mut trouble) = (None, None);
     loop {
-        let trouble = health.borrow_and_update().trouble();
+        let now = health.borrow_and_update().trouble();
         if view.borrow_and_update().version > 0 {
             readiness.set(Life::Ready);
         }
-        readiness.remark(trouble.clone());
-        if trouble != said {
-            match &trouble {
-                Some(trouble) => tracing::warn!("{trouble}"),
-                None => tracing::info!("the API server has delivered everything"),
-            }
-            said = trouble;
+        if now != trouble {
+            readiness.remark(now.clone());
+            trouble = now;
         }
         let changed = tokio::select! {
             changed = health.changed() => changed,
             changed = view.changed() => changed,
+            () = tokio::time::sleep(MOMENT), if trouble != said => {
+                match &trouble {
+                    Some(trouble) => tracing::warn!("{trouble}"),
+                    None => tracing::info!("nothing is wrong with the API server any more"),
+                }
+                said.clone_from(&trouble);
+                Ok(())
+            }
         };
         if changed.is_err() {
             return;

@@ -7,19 +7,20 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use kube::Client;
-use tokio::sync::{mpsc, oneshot, watch as channel};
+use tokio::sync::{Notify, mpsc, oneshot, watch as channel};
 use tokio::task::JoinSet;
 
 use super::Settings;
+use super::defects::Defects;
 use super::event::{Message, Outbox};
 use super::fetch::Fetches;
-use super::health::{Health, Malformed, Standing};
+use super::health::{Health, Standing};
 use super::keep::Kept;
 use super::keeper::Keeper;
 use super::pending::{Pending, Ready};
 use super::progress::Progress;
 use super::referenced::{self, REFERRERS};
-use super::watch::Watch;
+use super::watch::watch;
 use crate::api::{Kind, ObjectRef};
 use crate::snapshot::{Object, Snapshot};
 use crate::source::live::Live;
@@ -39,11 +40,13 @@ pub(super) struct Assembly {
     health: channel::Sender<Health>,
     /// Watches end with the task.
     _watches: JoinSet<()>,
+    /// Tells watches that wait when another has reached the API server again.
+    back: Arc<Notify>,
     fetches: Fetches,
     keeper: Keeper,
     progress: BTreeMap<Kind, Progress>,
     pending: Pending,
-    malformed: BTreeMap<ObjectRef, Malformed>,
+    defects: Defects,
     /// What the objects of the store or those that wait refer to may have changed.
     references_changed: bool,
     /// Everything has been delivered once.
@@ -63,10 +66,11 @@ impl Assembly {
         metrics: Arc<Metrics>,
     ) -> (Self, channel::Receiver<Health>) {
         let (sender, inbox) = mpsc::channel(WAITING);
-        let mut watches = JoinSet::new();
+        let (mut watches, back) = (JoinSet::new(), Arc::new(Notify::new()));
         for kind in Kind::ALL {
-            let watch = Watch::new(kind, Outbox::new(kind, sender.clone()), &settings, Arc::clone(&metrics));
-            watches.spawn(watch.run(client.clone()));
+            let outbox = Outbox::new(kind, sender.clone());
+            let (client, settings) = (client.clone(), settings.clone());
+            watches.spawn(watch(kind, client, outbox, settings, Arc::clone(&metrics), Arc::clone(&back)));
         }
         let kinds = Kind::ALL.into_iter().map(|kind| (kind, Standing::Connecting)).collect();
         let (health, receiver) = channel::channel(Health { kinds, ..Health::default() });
@@ -75,12 +79,13 @@ impl Assembly {
             keeper: Keeper::new(settings.state_dir.clone(), settings.keep_every, Arc::clone(&metrics)),
             progress: Kind::ALL.into_iter().map(|kind| (kind, Progress::default())).collect(),
             pending: Pending::default(),
-            malformed: BTreeMap::new(),
+            defects: Defects::default(),
             references_changed: false,
             complete: false,
             restored: None,
             late: false,
             _watches: watches,
+            back,
             store,
             live,
             metrics,
@@ -158,11 +163,12 @@ impl Assembly {
     fn refer(&mut self) {
         let mut wanted = self.store.read(|state| referenced::by_all(&state.snapshot));
         wanted.extend(self.pending.objects().flat_map(referenced::by));
-        for held in self.held(Kind::Secret).into_iter().chain(self.held(Kind::ConfigMap)) {
-            if !wanted.contains(&held) {
-                self.drop_defect(&held);
-                self.pending.remove(held, Instant::now());
-            }
+        // What was just fetched, or cannot be read, may be unwanted already.
+        let known: BTreeSet<ObjectRef> =
+            [Kind::Secret, Kind::ConfigMap].into_iter().flat_map(|kind| self.known(kind)).collect();
+        for unwanted in known.difference(&wanted) {
+            self.defects.clear(unwanted);
+            self.pending.remove(unwanted.clone(), Instant::now());
         }
         self.fetches.want(wanted);
     }
@@ -222,23 +228,25 @@ impl Assembly {
         self.flush();
     }
 
-    /// Kept objects that the store does not have.
+    /// Kept objects of which the API server has not said anything yet.
     fn additions(&self, kept: Option<Kept>, wanted: impl Fn(Kind) -> bool) -> Vec<Change> {
         let objects = kept.into_iter().flat_map(|kept| kept.objects);
         let is_new = |object: &Object| {
             let reference = object.reference();
-            wanted(reference.kind) && self.store.read(|state| state.snapshot.get(&reference)).is_none()
+            wanted(reference.kind)
+                && !self.fetches.knows(&reference)
+                && self.store.read(|state| state.snapshot.get(&reference)).is_none()
         };
         objects.filter(is_new).map(Change::Put).collect()
     }
 
     /// Tells whoever watches how things stand.
-    fn report(&self) {
+    fn report(&mut self) {
         let health = Health {
             kinds: self.progress.iter().map(|(kind, progress)| (*kind, progress.standing.clone())).collect(),
             complete: self.complete,
             restored: self.restored,
-            malformed: self.malformed.values().cloned().collect(),
+            malformed: self.defects.all(),
         };
         self.health.send_if_modified(|known| {
             let modified = *known != health;
@@ -249,8 +257,7 @@ impl Assembly {
         });
         for (kind, progress) in &self.progress {
             self.metrics.control.watch_synced.set(*kind, progress.synced().into());
-            let malformed = self.malformed.keys().filter(|object| object.kind == *kind).count();
-            self.metrics.control.malformed.set(*kind, malformed);
+            self.metrics.control.malformed.set(*kind, self.defects.of(*kind).count());
         }
     }
 }

@@ -33,12 +33,15 @@ pub enum ClientError {
 }
 
 /// A client from the environment: the file that KUBECONFIG names, else the pod's service account.
-/// `stall` is how long an answer may be silent. It must be longer than the API server's pause between
-/// two bookmarks, about a minute.
+/// `stall` is how long an answer may be silent. It should be longer than the API server's pause between
+/// two bookmarks: a minute, a quarter more by chance, and the second or so until it looks.
 ///
 /// # Errors
 /// When the environment names no API server, or one that cannot be used.
 pub async fn client(stall: Duration) -> Result<Client, ClientError> {
+    // kube's TLS takes the default of the process, and panics when there is none. Somebody may have
+    // set it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = kube::Config::infer().await.map_err(|error| ClientError::Unknown(Box::new(error)))?;
     Client::try_from(with_limits(config, stall)).map_err(|error| ClientError::Unusable(Box::new(error)))
 }
@@ -112,5 +115,18 @@ impl Line {
             tokio::time::sleep_until(due).await;
         }
         *self.began.lock() = Some(tokio::time::Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_can_be_made_that_speaks_tls() {
+        let mut config = kube::Config::new("https://127.0.0.1:1".parse().unwrap());
+        config.root_cert = Some(Vec::new());
+        let client = Client::try_from(with_limits(config, Duration::from_secs(90))).unwrap();
+        assert!(client.apiserver_version().await.is_err(), "nobody listens there");
     }
 }

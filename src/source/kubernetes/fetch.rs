@@ -16,8 +16,8 @@ use crate::api::{ObjectKey, ObjectRef};
 
 /// Requests at the same time.
 const CONCURRENT: usize = 8;
-/// Failures after which nobody waits for the object any more, while it is still tried.
-const PATIENCE: usize = 3;
+/// Failures after which nobody waits for the object any more, while it is still tried: a few seconds.
+const PATIENCE: usize = 6;
 
 /// The objects that somebody refers to.
 pub(super) struct Fetches {
@@ -35,6 +35,8 @@ struct Fetch {
     settled: bool,
     /// There is an answer of some kind.
     tried: bool,
+    /// The answer says what there is.
+    known: bool,
     version: Option<Arc<str>>,
 }
 
@@ -60,7 +62,7 @@ impl Fetches {
         for object in wanted {
             if !self.wanted.contains_key(&object) {
                 let task = self.spawn(&object, Instant::now());
-                self.wanted.insert(object, Fetch { task, settled: false, tried: false, version: None });
+                self.wanted.insert(object, Fetch { task, settled: false, tried: false, known: false, version: None });
             }
         }
     }
@@ -81,7 +83,7 @@ impl Fetches {
     pub(super) fn gone(&mut self, object: &ObjectRef) {
         if let Some(fetch) = self.wanted.get_mut(object) {
             fetch.task.0.abort();
-            (fetch.settled, fetch.tried, fetch.version) = (true, true, None);
+            (fetch.settled, fetch.tried, fetch.known, fetch.version) = (true, true, true, None);
         }
     }
 
@@ -90,6 +92,7 @@ impl Fetches {
         let Some(fetch) = self.wanted.get_mut(object) else { return false };
         fetch.tried = true;
         fetch.settled |= !matches!(fetched, Fetched::Failing);
+        fetch.known |= matches!(fetched, Fetched::Found(_) | Fetched::Absent);
         if let Fetched::Found(item) = fetched {
             fetch.version = Some(Arc::clone(&item.version));
         }
@@ -104,6 +107,11 @@ impl Fetches {
     /// Whether there is an answer for these, if only that the API server does not give one.
     pub(super) fn tried(&self, objects: &[ObjectRef]) -> bool {
         objects.iter().all(|object| self.wanted.get(object).is_some_and(|fetch| fetch.tried))
+    }
+
+    /// Whether it is known what there is of an object, if only that there is nothing.
+    pub(super) fn knows(&self, object: &ObjectRef) -> bool {
+        self.wanted.get(object).is_some_and(|fetch| fetch.known)
     }
 
     fn spawn(&self, object: &ObjectRef, at: Instant) -> Task {

@@ -65,6 +65,7 @@ impl Health {
             let waiting = self.list(|standing| matches!(standing, Standing::Connecting | Standing::Failing { .. }));
             return Some(match failing {
                 Some((text, message)) => format!("{text}: {message}: waiting for {waiting}"),
+                None if waiting.is_empty() => "waiting for the Secrets and ConfigMaps that are referred to".to_owned(),
                 None => format!("waiting for the API server's list of {waiting}"),
             });
         }
@@ -153,5 +154,7 @@ mod tests {
         let mut starting = health([Standing::Synced, Standing::Connecting]);
         starting.complete = false;
         assert_eq!(trouble(&starting), "waiting for the API server's list of HTTPRoute");
+        starting.kinds.insert(Kind::HttpRoute, Standing::Synced);
+        assert_eq!(trouble(&starting), "waiting for the Secrets and ConfigMaps that are referred to");
     }
 }

@@ -60,13 +60,11 @@ impl Progress {
     }
 
     /// The API server says that we may not read the kind. Objects stay.
-    pub(super) fn forbid(&mut self, now: SystemTime) {
+    pub(super) fn forbid(&mut self) {
         self.missed = None;
         self.strikes += 1;
         if self.strikes >= FORBIDDEN_STRIKES {
             self.standing = Standing::Forbidden;
-        } else if self.standing != Standing::Forbidden {
-            self.set_failing("reading it is forbidden".to_owned(), now);
         }
     }
 
@@ -148,9 +146,9 @@ mod tests {
     #[test]
     fn forbidden_is_believed_the_second_time() {
         let mut progress = Progress::default();
-        progress.forbid(NOW);
-        assert!(!progress.settled());
-        progress.forbid(NOW);
+        progress.forbid();
+        assert_eq!(progress.standing, Standing::Connecting);
+        progress.forbid();
         assert_eq!(progress.standing, Standing::Forbidden);
         assert!(progress.settled() && !progress.synced());
     }

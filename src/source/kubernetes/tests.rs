@@ -1,5 +1,6 @@
 //! The source against an API server in this process. Time is tokio's and paused: pauses take none.
 
+mod anything;
 mod change;
 mod disk;
 mod list;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::{Stream, StreamExt};
 use kube::runtime::watcher::{self, InitialListStrategy};
 use kube::{Api, Client};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::Settings;
 use super::backoff::Backoff;
@@ -20,21 +22,49 @@ use crate::telemetry::metrics::Metrics;
 
 /// A page of a list that is not streamed.
 const PAGE: u32 = 500;
+/// After so long without an error, pauses are short again.
+const LONG_AGO: Duration = Duration::from_secs(60);
 
 /// One watch.
-pub(super) struct Watch {
+struct Watch {
     kind: Kind,
     outbox: Outbox,
     line: Arc<Line>,
     metrics: Arc<Metrics>,
     probe_every: Duration,
     backoff: Backoff,
+    /// Told when another watch has reached the API server again.
+    back: Arc<Notify>,
+    /// The last error: when, and of which sort.
+    failed: Option<(tokio::time::Instant, Sort)>,
     strategy: InitialListStrategy,
     /// A list has begun and is not complete.
     listing: bool,
 }
 
 type Events<const METADATA: bool> = Pin<Box<dyn Stream<Item = watcher::Result<watcher::Event<Raw<METADATA>>>> + Send>>;
+
+/// Watches a kind for as long as this is polled.
+pub(super) async fn watch(
+    kind: Kind,
+    client: Client,
+    outbox: Outbox,
+    settings: Settings,
+    metrics: Arc<Metrics>,
+    back: Arc<Notify>,
+) {
+    loop {
+        let watch = Watch::new(kind, outbox.clone(), &settings, Arc::clone(&metrics), &back);
+        let mut task = JoinSet::new();
+        task.spawn(watch.run(client.clone()));
+        // It only ends by a panic. A kind that nobody watches any more would be served as it was for ever.
+        let ended = task.join_next().await;
+        tracing::error!(%kind, ?ended, "the watch ended; it begins anew");
+        metrics.panics.inc();
+        metrics.control.watch_restarts.inc(WatchRestart::Failed);
+        tokio::time::sleep(settings.retry_most).await;
+    }
+}
 
 /// How to go on after an error.
 enum Next {
@@ -46,7 +76,7 @@ enum Next {
 
 impl Watch {
     /// A watch of a kind.
-    pub(super) fn new(kind: Kind, outbox: Outbox, settings: &Settings, metrics: Arc<Metrics>) -> Self {
+    fn new(kind: Kind, outbox: Outbox, settings: &Settings, metrics: Arc<Metrics>, back: &Arc<Notify>) -> Self {
         Self {
             kind,
             line: Line::new(outbox.clone(), Arc::clone(&metrics)),
@@ -54,13 +84,15 @@ impl Watch {
             metrics,
             probe_every: settings.probe_every,
             backoff: settings.backoff(),
+            back: Arc::clone(back),
+            failed: None,
             strategy: InitialListStrategy::StreamingList,
             listing: false,
         }
     }
 
     /// Watches for as long as it is polled.
-    pub(super) async fn run(self, client: Client) {
+    async fn run(self, client: Client) {
         let client = self.line.client(&client);
         // Secrets and ConfigMaps are many and large, and few of them matter.
         match self.kind {
@@ -102,23 +134,14 @@ impl Watch {
                 if std::mem::replace(&mut self.listing, true) {
                     // The last list ended in the middle, without an error.
                     self.metrics.control.watch_restarts.inc(WatchRestart::Closed);
-                    let pause = self.backoff.pause();
-                    tokio::time::sleep(pause).await;
+                    self.pause(Sort::Lost).await;
                 }
                 self.outbox.send(Event::Listing, at).await;
             }
-            watcher::Event::InitApply(raw) => self.put(raw, at).await,
-            watcher::Event::Apply(raw) => {
-                self.backoff.reset();
-                self.put(raw, at).await;
-            }
-            watcher::Event::Delete(raw) => {
-                self.backoff.reset();
-                self.outbox.send(Event::Gone(ObjectKey::of(&raw.meta)), at).await;
-            }
+            watcher::Event::InitApply(raw) | watcher::Event::Apply(raw) => self.put(raw, at).await,
+            watcher::Event::Delete(raw) => self.outbox.send(Event::Gone(ObjectKey::of(&raw.meta)), at).await,
             watcher::Event::InitDone => {
                 self.listing = false;
-                self.backoff.reset();
                 // A paged list is followed by a request for the watch.
                 self.line.explain(self.strategy == InitialListStrategy::ListWatch);
                 self.outbox.send(Event::Listed, at).await;
@@ -134,35 +157,87 @@ impl Watch {
     /// Reports an error, waits, and says how to go on.
     async fn endure(&mut self, error: &watcher::Error, at: Instant) -> Next {
         self.line.explain(true);
+        let code = code(error);
         let streaming = self.strategy == InitialListStrategy::StreamingList;
-        let (reason, trouble, next) = match code(error) {
-            Some(404) => (WatchRestart::Missing, Some(Trouble::Missing), Next::Anew),
-            Some(403) => (WatchRestart::Forbidden, Some(Trouble::Forbidden), Next::Anew),
-            Some(410) => (WatchRestart::Expired, None, Next::Anew),
-            // Streamed lists are refused as an invalid request by servers that have them switched off.
-            Some(400 | 405 | 406 | 422 | 501) if streaming => {
-                self.strategy = InitialListStrategy::ListWatch;
-                return Next::Anew;
-            }
-            // "Too large resource version": a server that was set back does not have it yet, or never will.
-            Some(504) => (WatchRestart::Failed, Some(Trouble::Failing(words(error))), Next::Anew),
-            _ => (WatchRestart::Failed, Some(Trouble::Failing(words(error))), Next::Resume),
+        // Streamed lists are refused as an invalid request by servers that have them switched off.
+        if streaming && matches!(code, Some(400 | 405 | 406 | 422 | 501)) {
+            self.strategy = InitialListStrategy::ListWatch;
+            return Next::Anew;
+        }
+        let sort = Sort::of(code);
+        let (reason, trouble) = match sort {
+            Sort::Missing => (WatchRestart::Missing, Some(Trouble::Missing)),
+            Sort::Forbidden => (WatchRestart::Forbidden, Some(Trouble::Forbidden)),
+            Sort::Expired => (WatchRestart::Expired, None),
+            // A connection that broke or fell silent is not worth a word when the next one holds.
+            Sort::Lost if matches!(error, watcher::Error::WatchFailed(_)) => (WatchRestart::Failed, None),
+            Sort::Refused | Sort::Lost => (WatchRestart::Failed, Some(Trouble::Failing(words(error)))),
         };
         self.metrics.control.watch_restarts.inc(reason);
-        let most = match trouble {
-            Some(Trouble::Missing | Trouble::Forbidden) => self.probe_every,
-            _ => Duration::MAX,
-        };
         if let Some(trouble) = trouble {
             self.outbox.send(Event::Trouble(trouble), at).await;
         }
-        let pause = self.backoff.pause().min(most);
-        tokio::time::sleep(pause).await;
-        if matches!(next, Next::Resume) {
-            // kube begins a list anew after an error in the middle of it.
-            self.listing = false;
+        self.pause(sort).await;
+        match (sort, code) {
+            // "Too large resource version": a server that was set back does not have it yet, or never will.
+            (_, Some(504)) | (Sort::Missing | Sort::Forbidden | Sort::Expired, _) => Next::Anew,
+            (Sort::Refused | Sort::Lost, _) => {
+                // kube begins a list anew after an error in the middle of it.
+                self.listing = false;
+                Next::Resume
+            }
         }
-        next
+    }
+
+    /// Waits before the next try.
+    async fn pause(&mut self, sort: Sort) {
+        let now = tokio::time::Instant::now();
+        // Not on success: a list that succeeds may be followed by a watch that never does. But a server
+        // that now says something else is on its way back.
+        let goes_on = |(at, last)| last == sort && now.duration_since(at) <= LONG_AGO;
+        if !self.failed.replace((now, sort)).is_some_and(goes_on) {
+            self.backoff.reset();
+        }
+        let pause = self.backoff.pause();
+        match sort {
+            Sort::Missing | Sort::Forbidden => tokio::time::sleep(pause.min(self.probe_every)).await,
+            Sort::Expired | Sort::Refused => tokio::time::sleep(pause).await,
+            Sort::Lost => {
+                if tokio::time::timeout(pause, self.back.notified()).await.is_ok() {
+                    // Not all watches in the same moment.
+                    self.backoff.reset();
+                    let pause = self.backoff.pause();
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+}
+
+/// What an error says about the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// The kind does not exist.
+    Missing,
+    /// We may not read it.
+    Forbidden,
+    /// The version is too old.
+    Expired,
+    /// The API server answers with another error.
+    Refused,
+    /// It does not answer.
+    Lost,
+}
+
+impl Sort {
+    const fn of(code: Option<u16>) -> Self {
+        match code {
+            Some(404) => Self::Missing,
+            Some(403) => Self::Forbidden,
+            Some(410) => Self::Expired,
+            Some(_) => Self::Refused,
+            None => Self::Lost,
+        }
     }
 }
 
@@ -176,8 +251,22 @@ fn code(error: &watcher::Error) -> Option<u16> {
     }
 }
 
+/// An error in words: what the API server says, or why it says nothing.
+fn words(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let answer = |code: u16, message: &str| format!("the API server answers {code}: {message}");
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => answer(status.code, &status.message),
+        InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => causes(error),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    }
+}
+
 /// An error with its causes, each said once.
-pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

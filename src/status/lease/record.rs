@@ -77,7 +77,7 @@ impl Record {
         };
         lease.spec = Some(LeaseSpec {
             holder_identity: Some(holder.to_owned()),
-            lease_duration_seconds: Some(i32::try_from(duration.as_secs().max(1)).unwrap_or(i32::MAX)),
+            lease_duration_seconds: Some(whole_seconds(duration)),
             acquire_time: Some(acquired.unwrap_or(MicroTime(now))),
             renew_time: Some(MicroTime(now)),
             lease_transitions: Some(spec.lease_transitions.unwrap_or_default().saturating_add(taken)),
@@ -85,6 +85,12 @@ impl Record {
         });
         lease
     }
+}
+
+/// Rounded up: others must not take the lease before its holder lets go.
+fn whole_seconds(duration: Duration) -> i32 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(seconds.max(1)).unwrap_or(i32::MAX)
 }
 
 fn version(lease: &Lease) -> Option<u128> {

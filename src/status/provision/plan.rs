@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::{service, slice};
@@ -64,7 +65,7 @@ pub(crate) fn plan(snapshot: &Snapshot, wanted: &BTreeMap<ObjectKey, Arc<Gateway
         let object = ObjectRef::new(Kind::Service, name.clone());
         // One of a Gateway that was made anew under its old name is replaced: its owner is gone.
         if let Some(there) = there.filter(|there| !service::is_owned_by(there, &wanted.gateway_uid)) {
-            plan.actions.insert(object, delete(there.metadata.uid.clone()));
+            plan.delete(object, &there.metadata);
             continue;
         }
         if there.is_none_or(|there| service::differs(there, wanted)) {
@@ -92,15 +93,17 @@ impl Plan {
     ) {
         let stale = |(key, there): &(&ObjectKey, &Arc<Service>)| !wanted.contains_key(key) && service::is_ours(there);
         for (key, there) in snapshot.services.iter().filter(stale) {
-            self.actions.insert(ObjectRef::new(Kind::Service, key.clone()), delete(there.metadata.uid.clone()));
+            self.delete(ObjectRef::new(Kind::Service, key.clone()), &there.metadata);
         }
         let all = snapshot.endpoint_slices.iter();
         for (key, there) in all.filter(|(key, there)| slice::is_ours(there) && !slices.contains(key)) {
-            self.actions.insert(ObjectRef::new(Kind::EndpointSlice, key.clone()), delete(there.metadata.uid.clone()));
+            self.delete(ObjectRef::new(Kind::EndpointSlice, key.clone()), &there.metadata);
         }
     }
-}
 
-const fn delete(uid: Option<String>) -> Action {
-    Action::Delete { uid }
+    fn delete(&mut self, object: ObjectRef, there: &ObjectMeta) {
+        if there.deletion_timestamp.is_none() {
+            self.actions.insert(object, Action::Delete { uid: there.uid.clone() });
+        }
+    }
 }

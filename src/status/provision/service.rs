@@ -79,7 +79,7 @@ fn made(object: &ObjectRef, wanted: &GatewayService) -> Value {
         if wanted.kind != "ClusterIP" {
             spec.insert("externalTrafficPolicy".to_owned(), wanted.traffic_policy.into());
         }
-        if let Some(address) = wanted.load_balancer_ip {
+        if let Some(address) = wanted.load_balancer_ip.filter(|_| wanted.kind == "LoadBalancer") {
             spec.insert("loadBalancerIP".to_owned(), address.to_string().into());
         }
     }
@@ -122,7 +122,9 @@ fn spec(known: &Service, wanted: &GatewayService) -> Map<String, Value> {
         change.insert("ports".to_owned(), Value::Array(ports));
     }
     let address = wanted.load_balancer_ip.map(|address| address.to_string());
-    if address.is_some() && spec.load_balancer_ip != address {
+    // on other types the API server may drop it, and it would be written for ever
+    let balanced = spec.type_.as_deref() == Some("LoadBalancer");
+    if balanced && address.is_some() && spec.load_balancer_ip != address {
         change.insert("loadBalancerIP".to_owned(), address.into());
     }
     change
@@ -172,6 +174,3 @@ fn owned(wanted: &GatewayService) -> String {
     let owned = Owned { labels: names(&wanted.labels), annotations: names(&wanted.annotations) };
     serde_json::to_string(&owned).unwrap_or_default()
 }
-
-#[cfg(test)]
-mod tests;

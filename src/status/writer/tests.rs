@@ -24,7 +24,7 @@ struct Scene {
     live: Arc<Live>,
     terms: watch::Sender<Option<Term>>,
     wanted: watch::Sender<Arc<Translation>>,
-    _state: watch::Sender<State>,
+    state: watch::Sender<State>,
     metrics: Arc<Metrics>,
     writer: JoinHandle<()>,
 }
@@ -45,7 +45,7 @@ impl Scene {
         let pace = Pace { writes_per_second: 100, reconcile: Duration::from_secs(300) };
         let writer = Writer::new(attempt, leadership, states, translations, pace);
         let writer = tokio::spawn(writer.run());
-        Self { cluster, live, terms, wanted, _state: state, metrics, writer }
+        Self { cluster, live, terms, wanted, state, metrics, writer }
     }
 
     /// An object as it comes to the cluster and is seen.
@@ -243,4 +243,17 @@ async fn a_status_of_an_object_that_was_made_anew_waits_for_its_translation() {
     scene.want([(r.clone(), route("gw"))]);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(scene.cluster.writes("").len(), 0, "it was made for generation 9");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_removed_before_the_whole_cluster_was_seen() {
+    let (scene, r) = (Scene::new(), object(Kind::HttpRoute, "r"));
+    scene.state.send_replace(State::default());
+    let ours = json!({"parentRef": {"name": "old"}, "controllerName": CONTROLLER_NAME, "conditions": []});
+    scene.add(&r, json!({"parents": [ours]}));
+    scene.want([]);
+    tokio::time::sleep(Duration::from_secs(900)).await;
+    assert_eq!(scene.cluster.writes("").len(), 0);
+    scene.state.send_replace(State { synced: true, ..State::default() });
+    scene.until(&r, "/parents", json!([])).await;
 }

@@ -1,10 +1,12 @@
 //! One hostname pattern of one listener: merges the rules of all its routes in order.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use super::grpc::GrpcIndex;
 use super::precedence::Rank;
-use super::route::{CompiledRoute, Matcher};
+use super::route::{CompiledRoute, Matcher, PathMatcher};
 use super::{Compiler, Map};
 use crate::ir::{self, Hostname, Match, PathMatch, Pattern, Route, RouteId};
 use crate::table::action::{Rule, RuleId};
@@ -25,10 +27,10 @@ pub(super) struct Owner<'a> {
 }
 
 /// An entry that still has to find its place.
-struct Candidate<'a> {
-    path: &'a str,
-    rank: Rank<'a>,
-    entry: Entry,
+pub(super) struct Candidate<'a> {
+    pub(super) path: Cow<'a, str>,
+    pub(super) rank: Rank<'a>,
+    pub(super) entry: Entry,
 }
 
 impl<'a> Compiler<'a> {
@@ -84,19 +86,23 @@ fn known<'r>(rules: &'r [Arc<Rule>], id: &RuleId, position: usize) -> Option<&'r
 /// Puts every match of every rule into its bucket, in order of precedence.
 fn index(sources: Box<[Source]>) -> HostTable {
     let (mut exact, mut prefixes, mut patterns) = (Vec::new(), Vec::new(), Vec::new());
+    let mut grpc = GrpcIndex::default();
     for (candidate, path, matcher) in sources.iter().flat_map(candidates) {
         match (path, &matcher.path) {
             (PathMatch::Exact(_), _) => exact.push(candidate),
             (PathMatch::Prefix(_), _) => prefixes.push(candidate),
-            (PathMatch::Regex(_), Some(pattern)) => patterns.push((Arc::clone(pattern), candidate)),
-            (PathMatch::Regex(_), None) => {}
+            (PathMatch::Regex(_), PathMatcher::Pattern(pattern)) => patterns.push((Arc::clone(pattern), candidate)),
+            (PathMatch::Regex(_), _) => {}
+            (PathMatch::Grpc(found), PathMatcher::Grpc(patterns)) => grpc.add(found, Some(patterns), candidate),
+            (PathMatch::Grpc(found), _) => grpc.add(found, None, candidate),
         }
     }
+    let grpc = grpc.build();
     patterns.sort_by(|(_, a), (_, b)| (Reverse(a.path.len()), &a.rank).cmp(&(Reverse(b.path.len()), &b.rank)));
     let patterns = patterns.into_iter().map(|(pattern, candidate)| (pattern, candidate.entry));
     let patterns: Box<[(Arc<Pattern>, Entry)]> = patterns.collect();
     let (exact, prefixes) = (buckets(exact), buckets(prefixes));
-    HostTable::new(sources, exact, patterns, prefixes)
+    HostTable::new(sources, grpc, exact, patterns, prefixes)
 }
 
 fn candidates(source: &Source) -> impl Iterator<Item = (Candidate<'_>, &PathMatch, &Matcher)> {
@@ -108,7 +114,7 @@ fn candidates(source: &Source) -> impl Iterator<Item = (Candidate<'_>, &PathMatc
             let matcher = matcher.as_ref()?;
             let rank = Rank::new(route, found, (position, n));
             let entry = Entry { rule: Arc::clone(shared), conditions: matcher.conditions.clone() };
-            Some((Candidate { path: key(found), rank, entry }, &found.path, matcher))
+            Some((Candidate { path: key(found).into(), rank, entry }, &found.path, matcher))
         })
     })
 }
@@ -117,16 +123,19 @@ fn key(found: &Match) -> &str {
     match &found.path {
         PathMatch::Exact(path) | PathMatch::Regex(path) => path,
         PathMatch::Prefix(path) => path.trim_end_matches('/'),
+        // it has its own keys
+        PathMatch::Grpc(_) => "",
     }
 }
 
-fn buckets(mut candidates: Vec<Candidate<'_>>) -> Vec<(Box<str>, Bucket)> {
-    candidates.sort_by(|a, b| (a.path, &a.rank).cmp(&(b.path, &b.rank)));
+/// Buckets by path, in each the candidates by rank.
+pub(super) fn buckets(mut candidates: Vec<Candidate<'_>>) -> Vec<(Box<str>, Bucket)> {
+    candidates.sort_by(|a, b| (&a.path, &a.rank).cmp(&(&b.path, &b.rank)));
     let equal_paths = candidates.chunk_by(|a, b| a.path == b.path);
     equal_paths
         .filter_map(|bucket| {
             let entries = bucket.iter().map(|candidate| candidate.entry.clone()).collect();
-            Some((bucket.first()?.path.into(), Bucket::new(entries)))
+            Some((bucket.first()?.path.as_ref().into(), Bucket::new(entries)))
         })
         .collect()
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::Compiler;
-use crate::ir::{self, Match, PathMatch, Pattern, Route, Target, ValueMatch, ValuePattern};
+use crate::ir::{self, GrpcMatch, GrpcParts, Match, PathMatch, Pattern, Route, Target, ValueMatch, ValuePattern};
 use crate::table::BackendCell;
 use crate::table::action::{Action, Backend, Backends, Retry};
+use crate::table::grpc::Patterns;
 use crate::table::matcher::{Conditions, Value};
 
 /// A compiled route, before it belongs to a listener.
@@ -30,10 +31,21 @@ pub(crate) struct CompiledRule {
 /// A compiled match.
 #[derive(Debug)]
 pub(crate) struct Matcher {
-    /// The path, if it is a regular expression.
-    pub(crate) path: Option<Arc<Pattern>>,
+    /// The expressions of the path.
+    pub(crate) path: PathMatcher,
     /// Everything else, if there is anything.
     pub(crate) conditions: Option<Arc<Conditions>>,
+}
+
+/// What of a path had to be compiled.
+#[derive(Debug)]
+pub(crate) enum PathMatcher {
+    /// Nothing: it is looked up by name.
+    Literal,
+    /// A path.
+    Pattern(Arc<Pattern>),
+    /// Service and method.
+    Grpc(Patterns),
 }
 
 impl<'a> Compiler<'a> {
@@ -80,8 +92,9 @@ impl<'a> Compiler<'a> {
 
     fn matcher(&mut self, found: &'a Match) -> Option<Matcher> {
         let path = match &found.path {
-            PathMatch::Exact(_) | PathMatch::Prefix(_) => None,
-            PathMatch::Regex(text) => Some(self.pattern(text)?),
+            PathMatch::Exact(_) | PathMatch::Prefix(_) | PathMatch::Grpc(GrpcMatch::Exact(_)) => PathMatcher::Literal,
+            PathMatch::Regex(text) => PathMatcher::Pattern(self.pattern(text)?),
+            PathMatch::Grpc(GrpcMatch::Regex(parts)) => PathMatcher::Grpc(self.parts(parts)?),
         };
         let headers = found.headers.iter().map(|header| {
             let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
@@ -92,6 +105,14 @@ impl<'a> Compiler<'a> {
         let query = query.collect::<Option<_>>()?;
         let conditions = Conditions { method: found.method.as_deref().map(Into::into), headers, query };
         Some(Matcher { path, conditions: (!conditions.is_empty()).then(|| Arc::new(conditions)) })
+    }
+
+    fn parts(&mut self, parts: &'a GrpcParts<String>) -> Option<Patterns> {
+        let mut part = |part: &'a Option<String>| match part {
+            Some(text) => self.pattern(text).map(Some),
+            None => Some(None),
+        };
+        Some(GrpcParts { service: part(&parts.service)?, method: part(&parts.method)? })
     }
 
     fn value(&mut self, condition: &'a ValueMatch) -> Option<Value> {

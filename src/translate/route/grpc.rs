@@ -1,4 +1,4 @@
-//! GRPCRoute, lowered to the same rules: a call is a request for `/service/method`.
+//! GRPCRoute, lowered to the same rules as HTTPRoute, with matches of gRPC's own.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -9,7 +9,7 @@ use crate::api::Kind;
 use crate::api::gateway::GrpcRoute;
 use crate::api::gateway::grpc_route::{GrpcMethodMatch, GrpcRouteMatch, GrpcRouteRule};
 use crate::api::gateway::shared::{ParentReference, ValueMatchType};
-use crate::ir::{BackendProtocol, Match, PathMatch, Rule, Timeouts};
+use crate::ir::{BackendProtocol, GrpcMatch, GrpcParts, Match, PathMatch, Rule, Timeouts};
 use crate::translate::backend::{self, BackendSpec};
 use crate::translate::field::Field;
 use crate::translate::filter::{self, Position};
@@ -75,9 +75,9 @@ fn matches(written: &[GrpcRouteMatch], at: &Field<'_>, findings: &mut Findings) 
 }
 
 fn lower_match(written: &GrpcRouteMatch, at: &Field<'_>, findings: &mut Findings) -> Option<Match> {
-    let path = match &written.method {
-        Some(method) => path(method, &at.name("method"), findings),
-        None => Some(PathMatch::Prefix("/".to_owned())),
+    let call = match &written.method {
+        Some(method) => call(method, &at.name("method"), findings),
+        None => Some(GrpcMatch::Exact(GrpcParts::default())),
     };
     let headers = written.headers.iter().map(|header| Condition {
         kind: header.kind.as_ref(),
@@ -85,22 +85,23 @@ fn lower_match(written: &GrpcRouteMatch, at: &Field<'_>, findings: &mut Findings
         value: &header.value,
     });
     let headers = conditions(Values::Headers, headers, at, findings);
-    Some(Match { path: path?, method: None, headers: headers?, query: Vec::new() })
+    Some(Match { path: PathMatch::Grpc(call?), method: None, headers: headers?, query: Vec::new() })
 }
 
-fn path(written: &GrpcMethodMatch, at: &Field<'_>, findings: &mut Findings) -> Option<PathMatch> {
+/// Service and method; an empty one is as good as none.
+fn call(written: &GrpcMethodMatch, at: &Field<'_>, findings: &mut Findings) -> Option<GrpcMatch> {
     let part = |part: &Option<String>| part.clone().filter(|text| !text.is_empty());
-    let (service, method) = (part(&written.service), part(&written.method));
+    let parts = GrpcParts { service: part(&written.service), method: part(&written.method) };
+    let mut each = |is_sound: fn(&str, &Field<'_>, &mut Findings) -> bool| {
+        let mut check =
+            |name, part: &Option<String>| part.as_deref().is_none_or(|part| is_sound(part, &at.name(name), findings));
+        // both, so that everything wrong is said at once
+        check("service", &parts.service) & check("method", &parts.method)
+    };
     match written.kind.as_ref().unwrap_or(&ValueMatchType::Exact) {
-        ValueMatchType::Exact => exact(service, method, at, findings),
+        ValueMatchType::Exact => each(is_name).then_some(GrpcMatch::Exact(parts)),
         ValueMatchType::RegularExpression => {
-            let part = |part: Option<String>, name, findings: &mut Findings| match part {
-                Some(text) => regex(&text, &at.name(name), findings).map(|text| format!("(?:{text})")),
-                None => Some("[^/]+".to_owned()),
-            };
-            let (service, method) = (part(service, "service", findings), part(method, "method", findings));
-            // Both together must stay within the limits too.
-            regex(&format!("/{}/{}", service?, method?), at, findings).map(PathMatch::Regex)
+            each(|text, at, findings| regex(text, at, findings).is_some()).then_some(GrpcMatch::Regex(parts))
         }
         ValueMatchType::Other(kind) => {
             unknown_type(kind, ValueMatchType::KNOWN, at, findings);
@@ -109,23 +110,14 @@ fn path(written: &GrpcMethodMatch, at: &Field<'_>, findings: &mut Findings) -> O
     }
 }
 
-fn exact(
-    service: Option<String>,
-    method: Option<String>,
-    at: &Field<'_>,
-    findings: &mut Findings,
-) -> Option<PathMatch> {
-    if [&service, &method].into_iter().flatten().any(|part| part.contains('/')) {
+/// "Exact methods MUST be syntactically valid: Must not contain `/` character."
+fn is_name(text: &str, at: &Field<'_>, findings: &mut Findings) -> bool {
+    if text.contains('/') {
         let remedy = "write the service as package.Service and the method without a slash";
         findings.reject(Reason::UnsupportedValue, at, "a gRPC service or method contains no '/'", remedy);
-        return None;
+        return false;
     }
-    Some(match (service, method) {
-        (Some(service), Some(method)) => PathMatch::Exact(format!("/{service}/{method}")),
-        (Some(service), None) => PathMatch::Prefix(format!("/{service}")),
-        (None, Some(method)) => PathMatch::Regex(format!("/[^/]+/{}", ::regex::escape(&method))),
-        (None, None) => PathMatch::Prefix("/".to_owned()),
-    })
+    true
 }
 
 #[cfg(test)]
@@ -139,26 +131,27 @@ mod tests {
             "spec": {"parentRefs": [{"name": "gw"}], "rules": [rule]}})
     }
 
-    fn path(method: Value) -> Value {
-        rules(&translated(route(json!({"matches": [{"method": method}]}))))[0]["matches"][0]["path"].clone()
+    fn call(method: Value) -> Value {
+        rules(&translated(route(json!({"matches": [{"method": method}]}))))[0]["matches"][0]["path"]["grpc"].clone()
     }
 
     /// Conformance: GRPCExactMethodMatching.
     #[test]
-    fn service_and_method_become_a_path() {
-        assert_eq!(path(json!({"service": "pkg.Svc", "method": "Call"})), json!({"exact": "/pkg.Svc/Call"}));
-        assert_eq!(path(json!({"service": "pkg.Svc"})), json!({"prefix": "/pkg.Svc"}));
-        assert_eq!(path(json!({"method": "Ca.l"})), json!({"regex": "/[^/]+/Ca\\.l"}));
+    fn service_and_method_are_kept_apart() {
+        let both = json!({"service": "pkg.Svc", "method": "Call"});
+        assert_eq!(call(both.clone()), json!({"exact": both}));
+        assert_eq!(call(json!({"service": "pkg.Svc"})), json!({"exact": {"service": "pkg.Svc"}}));
+        assert_eq!(call(json!({"method": "Call", "service": ""})), json!({"exact": {"method": "Call"}}));
         let regex = json!({"type": "RegularExpression", "service": "a|b", "method": "C.*"});
-        assert_eq!(path(regex), json!({"regex": "/(?:a|b)/(?:C.*)"}));
-        assert_eq!(path(json!({})), json!({"prefix": "/"}));
+        assert_eq!(call(regex), json!({"regex": {"service": "a|b", "method": "C.*"}}));
+        assert_eq!(call(json!({})), json!({"exact": {}}));
     }
 
     #[test]
     fn a_rule_without_matches_takes_every_call_over_http_2() {
         let translation = translated(route(json!({"backendRefs": [{"name": "web", "port": 80}]})));
         let rule = &rules(&translation)[0];
-        assert_eq!(rule["matches"], json!([{"path": {"prefix": "/"}}]));
+        assert_eq!(rule["matches"], json!([{"path": {"grpc": {"exact": {}}}}]));
         assert_eq!(rule["backends"][0]["target"], json!({"backend": "default/web:80 (h2c)"}));
         assert_eq!(verdict(&translation, "Accepted").0, "True");
     }
@@ -180,5 +173,15 @@ mod tests {
     fn a_method_with_a_slash_cannot_reach_another_service() {
         let translation = translated(route(json!({"matches": [{"method": {"service": "a/b", "method": "c"}}]})));
         assert_eq!(verdict(&translation, "Accepted"), ("False".to_owned(), "UnsupportedValue".to_owned()));
+    }
+
+    #[test]
+    fn an_expression_that_cannot_be_read_is_named() {
+        let method = json!({"type": "RegularExpression", "service": "a)|(b", "method": "("});
+        let translation = translated(route(json!({"matches": [{"method": method}]})));
+        assert_eq!(verdict(&translation, "Accepted"), ("False".to_owned(), "UnsupportedValue".to_owned()));
+        let fields: Vec<_> = translation.problems.iter().map(|problem| problem.field.as_str()).collect();
+        let field = "spec.rules[0].matches[0].method";
+        assert_eq!(fields, [format!("{field}.method"), format!("{field}.service")]);
     }
 }

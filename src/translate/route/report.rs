@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Judged, Lowered, Outcome, RouteKind};
 use crate::api::gateway::CONTROLLER_NAME;
 use crate::api::status::{Condition, RouteParentStatus, RouteStatus, Status};
-use crate::api::{ObjectKey, ObjectRef};
+use crate::api::{Kind, ObjectKey, ObjectRef};
 use crate::translate::field::Field;
 use crate::translate::finding::Concern;
 use crate::translate::reason::Reason;
@@ -56,7 +56,8 @@ fn conditions(lowered: &Lowered, judged: &Judged<'_>, generation: i64) -> Vec<Co
             conditions.push(status::holds(status::ACCEPTED, Reason::Accepted, "the route is accepted", generation));
             if let Some((_, message)) = broken {
                 let rules: Vec<String> = lowered.dropped.iter().take(8).map(ToString::to_string).collect();
-                let message = format!("Dropped Rule {}, whose requests get 500: {message}", rules.join(", "));
+                let answer = if lowered.route.id.kind == Kind::GrpcRoute { "UNAVAILABLE" } else { "500" };
+                let message = format!("Dropped Rule {}, whose requests get {answer}: {message}", rules.join(", "));
                 let reason = Reason::UnsupportedValue;
                 conditions.push(status::holds(status::PARTIALLY_INVALID, reason, message, generation));
             }

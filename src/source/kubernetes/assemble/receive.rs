@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime};
 
-use super::super::event::{Content, Defect, Event, Fetched, Item, Message, Trouble};
-use super::super::health::{Malformed, Standing};
+use super::super::event::{Content, Event, Fetched, Item, Message, Trouble};
+use super::super::health::Standing;
 use super::super::progress::Progress;
 use super::super::referenced::REFERRERS;
 use super::Assembly;
@@ -20,13 +20,22 @@ impl Assembly {
             Event::Fetched(key, fetched) => self.fetched(ObjectRef::new(kind, key), fetched, at),
             Event::Listed => self.listed(kind, at),
             Event::Trouble(trouble) => self.trouble(kind, trouble, at),
-            Event::Listing => self.with(kind, Progress::begin),
+            Event::Listing => {
+                self.reached(kind);
+                self.with(kind, Progress::begin);
+            }
             Event::Alive => {
-                if matches!(self.standing(kind), Some(Standing::Failing { .. })) {
-                    tracing::info!(%kind, "the watch goes on");
-                }
+                self.reached(kind);
                 self.with(kind, Progress::alive);
             }
+        }
+    }
+
+    /// The API server answers again.
+    fn reached(&self, kind: Kind) {
+        if matches!(self.standing(kind), Some(Standing::Failing { .. })) {
+            tracing::info!(%kind, "the watch goes on");
+            self.back.notify_waiters();
         }
     }
 
@@ -50,9 +59,9 @@ impl Assembly {
         }
         match item.content {
             Content::Metadata => self.fetches.changed(&reference, &item.version, at),
-            Content::Malformed(defect) => self.defect(reference, defect),
+            Content::Malformed(defect) => self.defects.note(reference, defect),
             Content::Object(object) => {
-                self.drop_defect(&reference);
+                self.defects.clear(&reference);
                 self.references_changed |= REFERRERS.contains(&kind);
                 self.pending.put(object, at);
             }
@@ -61,7 +70,7 @@ impl Assembly {
 
     fn gone(&mut self, object: &ObjectRef, at: Instant) {
         self.live.forget(object);
-        self.drop_defect(object);
+        self.defects.clear(object);
         self.fetches.gone(object);
         self.references_changed |= REFERRERS.contains(&object.kind);
         self.pending.remove(object.clone(), at);
@@ -81,9 +90,9 @@ impl Assembly {
     }
 
     /// Every object of a kind that is known in any way.
-    fn known(&self, kind: Kind) -> BTreeSet<ObjectRef> {
+    pub(super) fn known(&self, kind: Kind) -> BTreeSet<ObjectRef> {
         let live = self.live.all().into_iter().filter(|object| object.kind == kind);
-        let malformed = self.malformed.keys().filter(|object| object.kind == kind).cloned();
+        let malformed = self.defects.of(kind).cloned();
         let pending = self.pending.objects().map(Object::reference).filter(|o| o.kind == kind);
         self.held(kind).into_iter().chain(live).chain(malformed).chain(pending).collect()
     }
@@ -93,7 +102,7 @@ impl Assembly {
         let before = self.standing(kind).cloned();
         match trouble {
             Trouble::Failing(message) => self.with(kind, |progress| progress.fail(message, now)),
-            Trouble::Forbidden => self.with(kind, |progress| progress.forbid(now)),
+            Trouble::Forbidden => self.with(kind, Progress::forbid),
             Trouble::Missing => {
                 let held = self.store.read(|state| state.snapshot.count(kind)) > 0;
                 let sure_after = self.settings.probe_every * 2;
@@ -114,7 +123,7 @@ impl Assembly {
             (Some(Standing::Failing { .. }), Some(Standing::Failing { .. })) => {}
             (before, now) if before == now => {}
             (_, Some(Standing::Failing { message, .. })) => {
-                tracing::warn!(%kind, %message, "the watch fails; what it delivered stays");
+                tracing::warn!(%kind, reason = message, "the watch fails; what it delivered stays");
             }
             (_, Some(Standing::Forbidden)) => {
                 tracing::warn!(%kind, "may not be read; grant 'list' and 'watch', it is tried again");
@@ -133,31 +142,17 @@ impl Assembly {
         match fetched {
             Fetched::Found(item) => match item.content {
                 Content::Object(found) => {
-                    self.drop_defect(&object);
+                    self.defects.clear(&object);
                     self.pending.put(found, at);
                 }
-                Content::Malformed(defect) => self.defect(object, defect),
+                Content::Malformed(defect) => self.defects.note(object, defect),
                 Content::Metadata => {}
             },
             Fetched::Absent => {
-                self.drop_defect(&object);
+                self.defects.clear(&object);
                 self.pending.remove(object, at);
             }
             Fetched::Forbidden | Fetched::Failing => {}
         }
-    }
-
-    /// An object cannot be read: its last good version stays.
-    fn defect(&mut self, object: ObjectRef, defect: Defect) {
-        let Defect { field, message } = defect;
-        let known = self.malformed.get(&object);
-        if known.is_none_or(|known| (&known.field, &known.message) != (&field, &message)) {
-            tracing::warn!(%object, field, message, "the object cannot be read; its last good version stays");
-        }
-        self.malformed.insert(object.clone(), Malformed { object, field, message });
-    }
-
-    pub(super) fn drop_defect(&mut self, object: &ObjectRef) {
-        self.malformed.remove(object);
     }
 }

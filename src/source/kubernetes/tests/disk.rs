@@ -125,3 +125,19 @@ async fn a_folder_that_cannot_be_written_is_counted_and_tried_again() {
     server.put(Kind::HttpRoute, route("a", "a.example"));
     bed.until(|state| has_route(&state.snapshot, "a")).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_known_to_be_gone_is_not_restored() {
+    let (place, server) = (tempfile::tempdir().unwrap(), Server::default());
+    server.put(Kind::HttpRoute, route("a", "a.example"));
+    server.put(Kind::Secret, secret("used", "b25l"));
+    server.put(Kind::Gateway, gateway("g", "used"));
+    fill(&server, place.path()).await;
+    server.delete(Kind::Secret, "edge", "used");
+    server.fail(Kind::HttpRoute, 500);
+    let bed = Bed::start(&server, kept_in(place.path()));
+    bed.until(|state| state.restored).await;
+    let snapshot = bed.state().snapshot;
+    assert!(has_route(&snapshot, "a") && has(&snapshot, Kind::Gateway, "edge", "g"));
+    assert_eq!(snapshot.count(Kind::Secret), 0);
+}

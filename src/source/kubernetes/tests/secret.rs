@@ -95,3 +95,36 @@ async fn a_secret_that_cannot_be_fetched_at_the_moment_stays_as_it_was() {
     server.mend(Kind::Secret);
     bed.until(|state| data(&state.snapshot, "used") == "two").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_referred_to_for_a_moment_is_not_held() {
+    let server = Server::default();
+    for name in ["first", "second"] {
+        server.put(Kind::Secret, secret(name, "b25l"));
+    }
+    server.put(Kind::Gateway, gateway("g", "first"));
+    let bed = Bed::synced(&server).await;
+    for name in ["second", "first", "second", "first"] {
+        server.put(Kind::Gateway, gateway("g", name));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    server.put(Kind::HttpRoute, route("a", "a.example"));
+    bed.until(|state| has_route(&state.snapshot, "a") && state.snapshot.count(Kind::Secret) == 1).await;
+    assert_eq!(data(&bed.state().snapshot, "first"), "one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_secret_is_reported_while_somebody_refers_to_it() {
+    let server = Server::default();
+    let mut broken = secret("broken", "");
+    broken["data"] = json!(["private"]);
+    server.put(Kind::Secret, broken);
+    server.put(Kind::Gateway, gateway("g", "broken"));
+    let bed = Bed::synced(&server).await;
+    bed.until_health(|health| health.malformed.len() == 1).await;
+    assert!(!format!("{:?}", bed.source.health().borrow().malformed).contains("private"));
+    server.delete(Kind::Gateway, "edge", "g");
+    bed.until_health(|health| health.malformed.is_empty()).await;
+}

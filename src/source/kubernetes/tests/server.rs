@@ -115,6 +115,11 @@ impl Server {
         self.0.lock().paged_only = true;
     }
 
+    /// The objects of a kind as they are now.
+    pub(super) fn objects(&self, kind: Kind) -> Vec<Value> {
+        self.0.lock().of(kind.plural(), false)
+    }
+
     /// Requests that contain a text.
     pub(super) fn requests(&self, text: &str) -> usize {
         self.0.lock().requests.iter().filter(|request| request.contains(text)).count()
