@@ -11,11 +11,10 @@ use crate::config::level::{message, without_level};
 use crate::config::{LogConfig, LogFormat};
 
 /// Pingora warns about every connection that a client cuts: an edge's daily bread, which metrics
-/// and the access log show; its connector calls it an error when a kept connection is just being closed,
-/// for which it takes another. kube repeats at every try what our own log says once, and shows answers
+/// and the access log show. kube repeats at every try what our own log says once, and shows answers
 /// that it cannot read, which may be Secrets. Directives that name these targets win over it.
 const QUIET: &str = "pingora=error,pingora_core=error,pingora_proxy=error,pingora_http=error,pingora_pool=error,\
-    pingora_core::connectors=off,kube_client=off,kube_runtime=off";
+    kube_client=off,kube_runtime=off";
 
 /// Why the log could not be set up.
 #[derive(Debug, thiserror::Error)]
