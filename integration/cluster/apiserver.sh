@@ -1,5 +1,8 @@
 #!/usr/bin/env bash
-# Starts or stops the API server alone: for tests of an outage. Run inside: in.sh apiserver.sh stop
+# Starts or stops the API server alone: for tests of an outage, or of another API server. Run inside:
+#
+#     in.sh apiserver.sh stop
+#     in.sh apiserver.sh start [flags of kube-apiserver]
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 export PATH=$bin:$PATH
 pki=$state/pki
@@ -21,7 +24,7 @@ start() {
         --proxy-client-cert-file "$pki/front-proxy-client.crt" --proxy-client-key-file "$pki/front-proxy-client.key" \
         --shutdown-watch-termination-grace-period 1s \
         --audit-policy-file "$here/audit.yaml" --audit-log-path "$state/log/audit.json" --audit-log-maxsize 1000 \
-        >>"$state/log/apiserver.log" 2>&1 </dev/null &
+        "$@" >>"$state/log/apiserver.log" 2>&1 </dev/null &
     remember $! "$state/apiserver.pid"
 }
 
@@ -36,8 +39,8 @@ stop() {
 }
 
 case ${1:-} in
-start) start && wait_for 60 ready ;;
+start) start "${@:2}" && wait_for 60 ready ;;
 stop) stop ;;
 kill) stop -9 ;;
-*) echo "usage: in.sh apiserver.sh start|stop|kill" >&2; exit 2 ;;
+*) echo "usage: in.sh apiserver.sh start [FLAGS]|stop|kill" >&2; exit 2 ;;
 esac

@@ -4,9 +4,9 @@
     in.sh rbac.py [AUDIT.json…]
 
 What the API server's audit log says that Paifang's service account did is compared with the rules of the roles that its
-chart installed. It fails for each permission that was never used, each request that was refused, and each permission for
-the whole cluster that was only used in Paifang's own namespace. A watch that delivers the list first counts as a list, too: API
-servers that cannot do that are asked for the list. Without AUDIT.json, the test bed's own log is read.
+chart installed. It fails for each permission that was never used with success, each request that was refused and that the
+roles do not permit, and each permission for the whole cluster that was only used in Paifang's own namespace. Without
+AUDIT.json, the test bed's own log is read. The last line is `rbac: N permissions, M requests, N problems`.
 """
 import collections
 import glob
@@ -46,35 +46,57 @@ def permissions(roles):
                         )
 
 
-def request(event):
-    """What an audit event asked for, unless it was no object: /version, discovery."""
+def requests(event):
+    """What an audit event asked for; nothing, if that was no object: /version, discovery."""
     of = event.get("objectRef")
     if not of or "resource" not in of:
-        return None
+        return []
     resource = of["resource"] + ("/" + of["subresource"] if of.get("subresource") else "")
-    return Request(event["verb"], of.get("apiGroup", ""), resource, of.get("namespace", ""), of.get("name", ""))
+    what = Request(event["verb"], of.get("apiGroup", ""), resource, of.get("namespace", ""), of.get("name", ""))
+    # A server-side apply that makes the object is checked for `create`, too, which the log does not say.
+    made = what.verb == "patch" and event.get("responseStatus", {}).get("code") == 201
+    return [what, what._replace(verb="create")] if made else [what]
 
 
-def read(files):
-    """How often each thing was asked for, and what was refused."""
-    asked, refused = collections.Counter(), collections.Counter()
-    for file in files:
-        with open(file, encoding="utf-8") as lines:
-            for line in lines:
-                event = json.loads(line)
-                if event.get("user", {}).get("username") != USER:
-                    continue
-                # 403 is also what admission says, as in a namespace that is being deleted: the decision is what counts
-                decision = event.get("annotations", {}).get("authorization.k8s.io/decision")
-                what = request(event)
-                if decision == "forbid":
-                    where = f" in {what.namespace or 'the whole cluster'}" if what else ""
-                    refused[(spoken(what) if what else event["requestURI"]) + where] += 1
-                elif what:
-                    asked[what] += 1
-                    if "sendInitialEvents=true" in event["requestURI"]:
-                        asked[what._replace(verb="list")] += 1
-    return asked, refused
+def worked(event):
+    """Whether a request did what it was for. That there is no such object or somebody was faster are answers, too."""
+    code = event.get("responseStatus", {}).get("code", 200)
+    return code < 400 or code in (404, 409, 410)
+
+
+class Log:
+    """How often each thing was asked for with success, and what was refused, in audit logs that may still grow."""
+
+    def __init__(self, files):
+        self.positions = dict.fromkeys(files, 0)
+        self.asked, self.refused, self.events = collections.Counter(), collections.Counter(), set()
+
+    def read(self):
+        """Reads what is new. The end of a line that is being written is left for the next time."""
+        for file, position in self.positions.items():
+            with open(file, "rb") as log:
+                log.seek(position)
+                for line in log:
+                    if line.endswith(b"\n"):
+                        self.note(json.loads(line))
+                        self.positions[file] += len(line)
+        return self
+
+    def note(self, event):
+        if event.get("user", {}).get("username") != USER:
+            return
+        if event["auditID"] in self.events:  # a watch has one event when it begins, and one when it ends
+            return
+        self.events.add(event["auditID"])
+        # 403 is also what admission says, as in a namespace that is being deleted: the decision is what counts
+        if event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid":
+            self.refused.update(requests(event) or [Request(event["verb"], "", event["requestURI"], "", "")])
+        elif worked(event):
+            self.asked.update(requests(event))
+
+    def times(self, right):
+        """How often a right was used: "get secrets"."""
+        return sum(times for what, times in self.asked.items() if f"{what.verb} {what.resource}" == right)
 
 
 def covers(permission, asked):
@@ -85,9 +107,17 @@ def covers(permission, asked):
     )
 
 
-def judge(granted, asked, refused):
+def permits(granted, what):
+    return any(covers(permission, what) for permission in granted)
+
+
+def judge(granted, log):
     """The sentences about what is wrong."""
-    for what, times in sorted(refused.items()):
+    missing = collections.Counter()
+    for what, times in log.refused.items():
+        if not permits(granted, what):
+            missing[f"{spoken(what)} in {what.namespace or 'the whole cluster'}"] += times
+    for what, times in sorted(missing.items()):
         yield f"missing: {what} was refused {times} times"
     for permission in granted:
         named = f" named {', '.join(permission.names)}" if permission.names else ""
@@ -95,11 +125,14 @@ def judge(granted, asked, refused):
         if "*" in (permission.verb, permission.group, permission.resource):
             yield f"too wide: {told}"
             continue
-        uses = [what for what in asked if covers(permission, what)]
+        uses = [what for what in log.asked if covers(permission, what)]
         if not uses:
             yield f"never used: {told}"
         elif permission.cluster and all(what.namespace == NAMESPACE for what in uses):
             yield f"only used in {NAMESPACE}, so a Role would do: {told}"
+    for twice, times in collections.Counter(permission._replace(role="") for permission in granted).items():
+        if times > 1:
+            yield f"granted {times} times: {spoken(twice)}"
 
 
 def installed():
@@ -109,18 +142,25 @@ def installed():
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["items"]
 
 
+def logs():
+    """The test bed's audit logs."""
+    return glob.glob(os.path.join(os.environ.get("PAIFANG_CLUSTER_STATE", ""), "log", "audit*.json"))
+
+
 def main(files):
-    files = files or glob.glob(os.path.join(os.environ.get("PAIFANG_CLUSTER_STATE", ""), "log", "audit*.json"))
+    files = files or logs()
     if not files:
         sys.exit("rbac: no audit log. On a cluster of your own, name the file that its API server writes")
     granted = list(permissions(installed()))
     if not granted:
         sys.exit("rbac: no roles of Paifang are installed")
-    asked, refused = read(files)
-    problems = list(judge(granted, asked, refused))
+    log = Log(files).read()
+    problems = list(judge(granted, log))
     for problem in problems:
         print(f"rbac: {problem}")
-    print(f"rbac: {len(granted)} permissions, {sum(asked.values())} requests, {len(problems)} problems")
+    if taken := sum(times for what, times in log.refused.items() if permits(granted, what)):
+        print(f"rbac: {taken} requests were refused of what is permitted: a test had taken the rights away")
+    print(f"rbac: {len(granted)} permissions, {len(log.events)} requests, {len(problems)} problems")
     sys.exit(bool(problems))
 
 

@@ -86,7 +86,7 @@ fn event(object: &ObjectRef, uid: &str, turn: &Turn, (identity, now): (&str, Tim
     json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"namespace": namespace, "generateName": format!("{}.", bounded(&object.key.name, 200))},
+        "metadata": {"namespace": namespace, "generateName": name(object)},
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
         "reportingController": CONTROLLER_NAME,
         "reportingInstance": identity,
@@ -96,6 +96,11 @@ fn event(object: &ObjectRef, uid: &str, turn: &Turn, (identity, now): (&str, Tim
         "note": bounded(&turn.note, 1024),
         "regarding": regarding,
     })
+}
+
+/// The beginning of the Event's own name. The API server wants the name to be valid without what it appends, but for a last '-'.
+fn name(object: &ObjectRef) -> String {
+    format!("{}-", bounded(&object.key.name, 200).trim_end_matches(['.', '-']))
 }
 
 /// What turned between two statuses, in what is ours.

@@ -15,6 +15,8 @@ KINDS = {
     "GatewayClass": (GATEWAY_API, "gatewayclasses", False),
     "Gateway": (GATEWAY_API, "gateways", True),
     "HTTPRoute": (GATEWAY_API, "httproutes", True),
+    "GRPCRoute": (GATEWAY_API, "grpcroutes", True),
+    "BackendTLSPolicy": (GATEWAY_API, "backendtlspolicies", True),
 }
 
 

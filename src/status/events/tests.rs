@@ -32,12 +32,23 @@ fn conditions_of_other_controllers_are_theirs_to_tell() {
 }
 
 #[test]
+fn an_event_gets_a_name_that_the_api_server_takes() {
+    let of = |gateway: &str| name(&ObjectRef::new(Kind::Gateway, ObjectKey::new("shop", gateway)));
+    assert_eq!(of("gw"), "gw-", "a '.' at the end is refused");
+    assert_eq!(
+        of(&format!("{}.{}", "g".repeat(199), "h")),
+        format!("{}-", "g".repeat(199)),
+        "nor may it be before the '-'"
+    );
+}
+
+#[test]
 fn an_event_keeps_to_the_limits_of_the_api_server() {
     let turn = Turn { bad: true, reason: "R".to_owned(), note: "é".repeat(2000) };
     let gateway = ObjectRef::new(Kind::Gateway, ObjectKey::new("shop", "g".repeat(253)));
     let event = event(&gateway, "u", &turn, ("pod", Timestamp::UNIX_EPOCH));
     assert_eq!(event["note"].as_str().unwrap().len(), 1024);
-    assert!(event["metadata"]["generateName"].as_str().unwrap().len() <= 201);
+    assert_eq!(event["metadata"]["generateName"], format!("{}-", "g".repeat(200)));
     assert_eq!(event["eventTime"], "1970-01-01T00:00:00.000000Z");
     assert_eq!(event["regarding"]["apiVersion"], "gateway.networking.k8s.io/v1");
     let class = ObjectRef::new(Kind::GatewayClass, ObjectKey::new("", "c"));
