@@ -25,13 +25,31 @@ rm -f "$log" "$report" "$claimed"
     -o 'jsonpath={range .status.supportedFeatures[*]}{.name}{"\n"}{end}' >"$claimed"
 version=$(git -C "$checkout" describe --always --dirty 2>/dev/null) || version=unknown
 
+# Tests remove what they made, and what failed with it. So objects are written down while assertions fail: the first ones.
+rm -rf "$results/at-failures"
+mkdir "$results/at-failures"
+note_failures() {
+    local seen=0 now
+    while sleep 0.5; do
+        now=$(grep -cE 'Error Trace:|timeout while waiting' "$log" || true)
+        ((now > seen && seen < 10)) || continue
+        seen=$now
+        "$here/in.sh" kubectl get gateways,listenersets,httproutes,grpcroutes,services -A -o yaml \
+            >"$results/at-failures/$seen.yaml" 2>&1 || true
+    done
+}
+: >"$log"
+note_failures &
+noting=$!
+trap 'kill "$noting" 2>/dev/null || true' EXIT
+
 say "conformance of GatewayClass $class, $(wc -l <"$claimed") features claimed"
 began=$SECONDS status=0
 # More parallel tests than cores: they wait for Kubernetes most of the time, and one that waits for a slot may time out.
 "$here/in.sh" conformance.test -test.v -test.parallel 8 -test.timeout 60m -test.run '^TestConformance$' \
     -gateway-class "$class" -conformance-profiles "$profiles" "${addresses[@]}" "${one[@]}" \
     -report-output "$report" -organization paifang -project paifang -url https://github.com/paifang/paifang \
-    -version "$version" -contact https://github.com/paifang/paifang/issues "$@" >"$log" 2>&1 </dev/null || status=$?
+    -version "$version" -contact https://github.com/paifang/paifang/issues "$@" >>"$log" 2>&1 </dev/null || status=$?
 
 say "took $((SECONDS - began)) s; log and report are in $results"
 "$here/summary.py" "$log" "$report" "$claimed" "$profiles" "${one[@]:+one}" || { ((status)) || status=1; }

@@ -6,7 +6,7 @@
 # Without KUBECONFIG it builds what is missing, brings a cluster up on this machine, installs Paifang from deploy/, runs the
 # tests and takes the cluster down, whatever fails. With KUBECONFIG it installs into that cluster and removes it again.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all=(conformance rbac) # rbac last: it judges what the others made Paifang do
+all=(conformance faults rbac) # rbac last: it judges what the others made Paifang do
 (($#)) || set -- "${all[@]}"
 
 script() {

@@ -24,6 +24,7 @@ UNREPORTED = {
 }
 RESULT = re.compile(r"^    --- (PASS|FAIL|SKIP): TestConformance/([^/ ]+) \(")
 HEADING = re.compile(r"^=== (?:RUN|NAME|CONT|PAUSE)\s+(\S+)")
+FAILURE = re.compile(r"^\s*--- FAIL: (\S+) \(")
 UNCLAIMED = re.compile(r"Skipping (\S+): suite does not support (\S+)")
 
 
@@ -59,23 +60,33 @@ def assertion(lines, at):
 
 def reasons(lines):
     """{test: sentences about why it failed}; "" stands for the suite itself."""
-    found, current, said = {}, "", {}
+    asserted, last, failed, current = {}, {}, [], ""
     for at, line in enumerate(lines):
-        heading = HEADING.match(line)
+        heading, failure = HEADING.match(line), FAILURE.match(line)
         if heading:
-            current = top(heading[1])
+            current = heading[1]
+        elif failure:
+            failed.append(failure[1])
         elif line.strip().startswith("Error Trace:"):
             test, told = assertion(lines, at)
             told = [text for text in told if text != "Received unexpected error:"]
-            sentence = ": ".join([test.removeprefix("TestConformance/"), *told[:6]])
-            found.setdefault(top(test), []).append(sentence)
+            asserted.setdefault(test, []).append(": ".join(told[:6]))
         elif line.startswith("panic:"):
-            found.setdefault("", []).append(line.strip())
+            asserted.setdefault("TestConformance", []).append(line.strip())
         elif re.match(r"^\s+\w+\.go:\d+: ", line):
-            said[current] = line.strip()
-    for test, last in said.items():
-        found.setdefault(test, [last])
+            last[current] = [*last.get(current, []), line.strip()][-2:]
+    # not every failure is an assertion: else, the last two things that the innermost test that failed said
+    innermost = [test for test in failed if not any(other.startswith(test + "/") for other in failed)]
+    found = {}
+    for test in [*asserted, *(test for test in innermost if test not in asserted)]:
+        for sentence in asserted.get(test) or last.get(test, ["no reason given"]):
+            found.setdefault(top(test), []).append(f"{test.removeprefix('TestConformance/')}: {sentence}")
     return found
+
+
+def shortened(sentence):
+    """Requests are spelled out at length; what is wrong with them stands at the end."""
+    return sentence if len(sentence) <= 1000 else f"{sentence[:300]} … {sentence[-700:]}"
 
 
 def reported(path):
@@ -119,13 +130,13 @@ def main(log, report, claimed, profiles, one=""):
     problems = []
     for test, result in sorted(results.items()):
         if result == "FAIL":
-            problems += [f"FAIL {test}"] + [f"     {sentence[:1000]}" for sentence in why.get(test, [])[:5]]
+            problems += [f"FAIL {test}"] + [f"     {shortened(sentence)}" for sentence in why.get(test, [])[:5]]
         elif result == "SKIP":
-            problems.append(f"SKIP {test}: {(why.get(test) or ['no reason given'])[-1]}")
+            problems.append(f"SKIP {test}, though its features are claimed")
     # its set-up or clean-up may fail without a test that does, and it may not come to its end at all
     if not problems and not any(line.startswith("--- PASS: TestConformance ") for line in lines):
-        problems += ["FAIL the suite itself"] + [f"     {sentence[:1000]}" for sentence in why.get("", [])[-5:]]
-    if not one:
+        problems += ["FAIL the suite itself"] + [f"     {shortened(sentence)}" for sentence in why.get("", [])[-5:]]
+    if results and not one:
         problems += [f"CLAIM {sentence}" for sentence in unproven(claimed, reported(report), profiles.split(","), results)]
     for line in problems:
         print(line)

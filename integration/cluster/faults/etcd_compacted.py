@@ -4,21 +4,27 @@ import json
 from lib.metrics import difference
 
 KEY = "/paifang-test"
+TRIES = 4
 
 
 def run(stage):
-    before = stage.paifang.metrics()
+    stage.bed("etcdctl", "version")
     with stage.traffic():
-        stage.bed("etcdctl", "version")
-        stage.bed("apiserver.sh", "kill")  # a new API server has no memory of what came before its start
-        try:
-            compact(stage)
-        finally:
-            stage.bed("apiserver.sh", "start")
-        stage.alive(60)
-    expired = difference(before, stage.paifang.metrics(), "paifang_watch_restarts_total", reason="expired")
+        expired = next((count for _ in range(TRIES) if (count := forget(stage))), 0)
     stage.say(f"{expired:.0f} watches began anew because they had expired")
     stage.expect(expired > 0, "no watch expired, so this tested nothing")
+
+
+def forget(stage):
+    """How many watches expired. None did if all met an API server so young that it refused everybody, and listed again."""
+    before = stage.paifang.metrics()
+    stage.bed("apiserver.sh", "kill")  # a new API server has no memory of what came before its start
+    try:
+        compact(stage)
+    finally:
+        stage.bed("apiserver.sh", "start")
+    stage.alive(60)
+    return difference(before, stage.paifang.metrics(), "paifang_watch_restarts_total", reason="expired")
 
 
 def compact(stage):

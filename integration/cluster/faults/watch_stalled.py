@@ -3,6 +3,7 @@
 The process must notice by itself, after `kubernetes.watchStallTimeout`, which is set short here. Bookmarks come about once a
 minute, so with so short a time quiet watches merely begin anew more often.
 """
+import re
 import time
 
 TIMEOUT = 10
@@ -29,5 +30,7 @@ def stall(stage):
         stage.scene.route("stalled", "stalled.example.test")
         stage.serves("stalled.example.test", TIMEOUT + 20)
         stage.say(f"a route made while all watches were silent serves after {time.monotonic() - began:.1f} s")
+        dropped = sum(map(int, re.findall(r"packets (\d+)", stage.bed("nft", "list", "table", "inet", "stall"))))
+        stage.expect(dropped > 0, "nothing was said on the silent connections, so this tested nothing")
     finally:
         stage.bed("stall.sh", "off")

@@ -24,8 +24,9 @@ class Stream:
         self.name, self.host, self.port = stream["name"], stream["host"], stream["port"]
         self.kept, self.connections, self.rate = stream["kept"], stream["connections"], stream["rate"]
         self.tls = ssl.create_default_context(cafile=stream["ca"]) if stream.get("ca") else None
-        again = "" if self.kept else "Connection: close\r\n"
-        self.request = f"GET {stream['path']} HTTP/1.1\r\nHost: {self.host}\r\n{again}\r\n".encode()
+        # A fresh connection is closed by this side: else the server's side lingers, and behind address translation a new
+        # connection can meet what is left of an old one and be refused by the kernel.
+        self.request = f"GET {stream['path']} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode()
 
     async def run(self):
         await asyncio.gather(*(self.drive(number) for number in range(self.connections)))

@@ -1,12 +1,13 @@
 """The set that a test plays on: namespaces, a Gateway with an address, echo backends; gone when the block ends."""
 import os
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from . import world
 from .kube import Kube
 from .paifang import condition
-from .wait import delete_namespaces, wait_for
+from .wait import attempt, delete_namespaces, wait_for
 
 CONTROLLER = "paifang.dev/gateway-controller"
 
@@ -39,10 +40,13 @@ class Scene:
         self.kube.create(world.namespace(name))
 
     def front(self, *listeners, seconds=60):
-        """The Gateway, HTTP on port 80 unless told otherwise; waits until it is programmed and has an address."""
+        """The Gateway, HTTP on port 80 unless told otherwise; waits until it is programmed, has an address, and
+        kube-proxy leads there."""
         self.kube.create(world.gateway(*self.gateway, self.gateway_class, list(listeners) or [world.http_listener()]))
         ready = lambda gateway: condition(gateway, "Programmed") == "True" and gateway["status"].get("addresses")
         self.address = self.wait("Gateway", "front", ready, seconds)["status"]["addresses"][0]["value"]
+        port = listeners[0]["port"] if listeners else 80
+        attempt(seconds, lambda: answers(self.address, port), what=f"a connection to {self.address}:{port}")
         return self.address
 
     def echo(self, name="echo", replicas=1, seconds=60):
@@ -74,6 +78,15 @@ class Scene:
     def attached(self, count, seconds):
         """Waits until the Gateway counts that many routes on its first listener."""
         return self.wait("Gateway", "front", lambda gateway: attached(gateway) == count, seconds)
+
+
+def answers(address, port):
+    """Whether a connection can be made."""
+    try:
+        socket.create_connection((address, port), 1).close()
+        return True
+    except OSError:
+        return False
 
 
 def parent_status(route, controller=CONTROLLER):
