@@ -5,9 +5,9 @@
 //! its best result and says what is wrong as a [`Problem`].
 //!
 //! ```text
-//! class ─► gateway ─► listener ─► conflict ─► socket::claim ─┐
-//!            certificate · grant · address                   ├─► gateway::report ─► ir.listeners, statuses
-//! route ─► route::{http,grpc} ─► filter · backend ─► attach ─┘
+//! class ─► gateway ─► listener ─► conflict ─► exposure ─► socket::claim ─┐
+//!            certificate · grant · address                               ├─► gateway::report ─► ir.listeners,
+//! route ─► memo, else route::{http,grpc} ─► filter · backend ─► attach ──┘                     statuses, services
 //! ```
 
 mod address;
