@@ -11,10 +11,11 @@ pub mod hostname;
 pub mod listener;
 pub mod pattern;
 pub mod route;
+pub mod routes;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use serde::Serialize;
 
 pub use backend::{Backend, BackendKey, BackendProtocol, InvalidBackend, Target, WeightedBackend};
@@ -26,6 +27,7 @@ pub use pattern::Pattern;
 pub use route::{
     GrpcMatch, GrpcParts, Match, PathMatch, Retry, Route, RouteId, Rule, Timeouts, ValueMatch, ValuePattern,
 };
+pub use routes::Routes;
 
 /// Everything that shall be served.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -33,5 +35,5 @@ pub struct Ir {
     /// Listeners that may serve, by Gateway and name.
     pub listeners: Vec<Arc<Listener>>,
     /// Every backend that a rule or a mirror names.
-    pub backends: BTreeMap<BackendKey, Backend>,
+    pub backends: OrdMap<BackendKey, Backend>,
 }

@@ -1,17 +1,18 @@
 //! Everything the translator may know: the objects at one moment, and facts about the process.
 //!
-//! A snapshot is immutable and cheap to clone (a handful of `Arc`s). Sources build the next one
-//! from the last with [`Snapshot::put`] and [`Snapshot::remove`].
+//! A snapshot is immutable and cheap to clone (a handful of pointers). Sources build the next one
+//! from the last with [`Snapshot::put`] and [`Snapshot::remove`]: what they do not touch is shared.
 
 mod exposure;
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use exposure::{AddressRange, Exposure, ServiceExposure, ServiceType, TrafficPolicy};
 
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -22,32 +23,18 @@ use crate::api::gateway::{
 };
 use crate::api::{Kind, ObjectKey, ObjectRef};
 
-/// Objects of one kind by namespace and name.
-pub type Objects<T> = Arc<BTreeMap<ObjectKey, Arc<T>>>;
+/// Objects of one kind by namespace and name. To change one among many costs little, and two versions
+/// share what they have in common.
+pub type Objects<T> = OrdMap<ObjectKey, Arc<T>>;
 
-/// The keys whose objects are not the very same in two versions of a map. The cost is one walk over
-/// both, and nothing when they are one.
-pub fn differences<'a, T>(before: &'a Objects<T>, after: &'a Objects<T>) -> Vec<&'a ObjectKey> {
-    let mut keys = Vec::new();
-    if Arc::ptr_eq(before, after) {
-        return keys;
-    }
-    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (Some((old, _)), Some((new, _))) => old.cmp(new),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return keys,
-        };
-        let gone = if order == Ordering::Greater { None } else { old.next() };
-        let come = if order == Ordering::Less { None } else { new.next() };
-        match (gone, come) {
-            (Some((_, old)), Some((_, new))) if Arc::ptr_eq(old, new) => {}
-            (Some((key, _)), _) | (None, Some((key, _))) => keys.push(key),
-            (None, None) => {}
-        }
-    }
+/// The keys whose values differ between two versions of a map. What they share is not looked at.
+pub fn differences<'a, K: Ord, V: PartialEq>(
+    before: &'a OrdMap<K, V>,
+    after: &'a OrdMap<K, V>,
+) -> impl Iterator<Item = &'a K> {
+    before.diff(after).map(|difference| match difference {
+        DiffItem::Add(key, _) | DiffItem::Remove(key, _) | DiffItem::Update { new: (key, _), .. } => key,
+    })
 }
 
 /// Declares the snapshot's maps and the object union together, so that no kind is forgotten.
@@ -130,7 +117,7 @@ macro_rules! kinds {
                 match object {
                     $(Object::$kind(object) => {
                         let key = ObjectKey::of(&object.metadata);
-                        Arc::make_mut(&mut self.$field).insert(key, object);
+                        self.$field.insert(key, object);
                     })+
                 }
             }
@@ -138,15 +125,15 @@ macro_rules! kinds {
             /// Removes an object; says whether it was there.
             pub fn remove(&mut self, object: &ObjectRef) -> bool {
                 match object.kind {
-                    $(Kind::$kind => Arc::make_mut(&mut self.$field).remove(&object.key).is_some(),)+
+                    $(Kind::$kind => self.$field.remove(&object.key).is_some(),)+
                 }
             }
 
-            /// Whether no object of a kind differs: a comparison of pointers.
+            /// Whether all objects of a kind are the very same: a comparison of pointers.
             #[must_use]
             pub fn shares(&self, other: &Self, kind: Kind) -> bool {
                 match kind {
-                    $(Kind::$kind => Arc::ptr_eq(&self.$field, &other.$field),)+
+                    $(Kind::$kind => self.$field.ptr_eq(&other.$field),)+
                 }
             }
 
@@ -290,15 +277,16 @@ mod tests {
 
     #[test]
     fn differences_are_what_came_went_or_was_replaced() {
-        let map = |entries: &[(&str, &Arc<u8>)]| -> Objects<u8> {
-            Arc::new(entries.iter().map(|(name, value)| (ObjectKey::new("ns", *name), Arc::clone(value))).collect())
+        let map = |entries: &[(&str, u8)]| -> Objects<u8> {
+            entries.iter().map(|(name, value)| (ObjectKey::new("ns", *name), Arc::new(*value))).collect()
         };
-        let values: Vec<Arc<u8>> = [1, 1, 2].map(Arc::new).into();
-        let before = map(&[("a", &values[0]), ("b", &values[0]), ("c", &values[0]), ("d", &values[0])]);
-        let after = map(&[("b", &values[0]), ("c", &values[1]), ("d", &values[0]), ("e", &values[2])]);
-        let names = |keys: Vec<&ObjectKey>| keys.into_iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
-        assert_eq!(names(differences(&before, &after)), ["a", "c", "e"]);
-        assert_eq!(names(differences(&after, &before)), ["a", "c", "e"]);
-        assert!(differences(&before, &before).is_empty());
+        let before = map(&[("a", 1), ("b", 1), ("c", 1), ("d", 1)]);
+        let after = map(&[("b", 1), ("c", 2), ("d", 1), ("e", 3)]);
+        let names = |before: &Objects<u8>, after: &Objects<u8>| {
+            differences(before, after).map(|key| key.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&before, &after), ["a", "c", "e"]);
+        assert_eq!(names(&after, &before), ["a", "c", "e"]);
+        assert!(names(&before, &before).is_empty());
     }
 }

@@ -177,7 +177,7 @@ mod tests {
                 attached_routes: 0,
                 conditions: Vec::new(),
             });
-            let statuses = [(gw.clone(), Arc::new(Wanted::Gateway(status)))].into();
+            let statuses = [(gw.clone(), Arc::new(Wanted::Gateway(status)))].into_iter().collect();
             Arc::new(Translation { statuses, ..Translation::default() })
         };
         let written = |name: &'static str| {

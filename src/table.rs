@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use http::HeaderMap;
+use imbl::OrdMap;
 
 pub use action::{Action, Rule};
 pub use backend::BackendCell;
@@ -31,11 +32,14 @@ pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
 pub use path::HostTable;
 
-use crate::ir::BackendKey;
+use crate::ir::{Backend, BackendKey};
 use crate::snapshot::Socket;
 
 /// Maps of the table: fast, seeded hashing.
 pub type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// The cells of backends.
+pub type Cells = OrdMap<BackendKey, Arc<BackendCell>>;
 
 /// One generation of everything that is served.
 #[derive(Debug, Default)]
@@ -45,7 +49,9 @@ pub struct Table {
     /// What each socket serves.
     pub ports: Map<Socket, Arc<Port>>,
     /// The cell of every backend.
-    pub backends: Map<BackendKey, Arc<BackendCell>>,
+    pub backends: Cells,
+    /// What they were made from.
+    settings: OrdMap<BackendKey, Backend>,
     /// Every listener once, in the order of the IR; one may serve several sockets.
     pub listeners: Box<[Arc<Listener>]>,
 }

@@ -38,6 +38,8 @@ mod testing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use imbl::{OrdMap, OrdSet};
+
 pub use exposure::{GatewayService, ServicePort};
 pub use problem::Problem;
 
@@ -52,11 +54,11 @@ pub struct Translation {
     /// What shall be served.
     pub ir: Ir,
     /// The status of every object that is ours to report on.
-    pub statuses: BTreeMap<ObjectRef, Arc<Status>>,
+    pub statuses: OrdMap<ObjectRef, Arc<Status>>,
     /// The Services that must exist so that Gateways can be reached, by their own names.
     pub services: BTreeMap<ObjectKey, Arc<GatewayService>>,
     /// Everything that is wrong, by object.
-    pub problems: Vec<Problem>,
+    pub problems: OrdSet<Problem>,
 }
 
 /// What every step may look at.
@@ -84,10 +86,6 @@ impl Translator {
         let mut gateways = gateway::plan(&env, &classes, &mut self.certificates, &mut out);
         route::attach_all(&env, &mut self.routes, &mut gateways, &mut out);
         gateway::report(gateways, &snapshot.facts, &mut out);
-        // Collected anew, its nodes are full instead of half full.
-        out.statuses = std::mem::take(&mut out.statuses).into_iter().collect();
-        out.problems.sort();
-        out.problems.dedup();
         out
     }
 }

@@ -49,9 +49,10 @@ pub(crate) fn with_changed_route(ir: &Ir, n: usize) -> Ir {
     let mut changed = ir.clone();
     for listener in &mut changed.listeners {
         let mut edited = Listener::clone(listener);
-        if let Some(attached) = edited.routes.get_mut(n) {
-            let route = Arc::make_mut(&mut attached.route);
-            route.rules.reverse();
+        let attached = edited.routes.iter().nth(n).cloned();
+        if let Some(mut attached) = attached {
+            Arc::make_mut(&mut attached.route).rules.reverse();
+            edited.routes.insert(attached);
         }
         *listener = Arc::new(edited);
     }
@@ -99,7 +100,7 @@ fn ir(routes: Vec<Attached>) -> Ir {
         protocol: ListenerProtocol::Http,
         hostname: None,
         certificates: Vec::new(),
-        routes,
+        routes: routes.into_iter().collect(),
     };
     Ir { listeners: vec![Arc::new(listener)], backends }
 }

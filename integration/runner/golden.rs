@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use imbl::OrdSet;
 use paifang::api::status::Status;
 use paifang::api::{Kind, ObjectRef};
 use paifang::ir::Ir;
@@ -17,8 +18,8 @@ struct Golden<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     findings: &'a [String],
     statuses: BTreeMap<&'a ObjectRef, &'a Status>,
-    #[serde(skip_serializing_if = "<[Problem]>::is_empty")]
-    problems: &'a [Problem],
+    #[serde(skip_serializing_if = "OrdSet::is_empty")]
+    problems: &'a OrdSet<Problem>,
     ir: &'a Ir,
 }
 

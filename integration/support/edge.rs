@@ -1,11 +1,11 @@
 //! The whole edge in the test's own process: the one place that knows the product's API.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use imbl::OrdMap;
 use paifang::api::status::Status;
 use paifang::api::{Kind, ObjectKey, ObjectRef};
 use paifang::config::{Config, Ports};
@@ -112,7 +112,7 @@ impl EdgeUnderTest {
     }
 
     /// What it says about the objects.
-    pub(crate) fn statuses(&self) -> BTreeMap<ObjectRef, Arc<Status>> {
+    pub(crate) fn statuses(&self) -> OrdMap<ObjectRef, Arc<Status>> {
         self.edge.view().borrow().translation.statuses.clone()
     }
 

@@ -77,10 +77,9 @@ impl World {
             route: Arc::clone(&placed.route),
         });
         let every: Vec<_> = self.routes.values().filter(|placed| placed.hostnames.is_empty()).collect();
-        let mut routes: Vec<_> = attached
+        let routes = attached
             .filter(|a| !a.hostnames.is_empty() || every.iter().any(|placed| Arc::ptr_eq(&placed.route, &a.route)))
             .collect();
-        routes.sort_by_key(|attached| (attached.route.created, attached.route.id.key.clone()));
         Listener {
             gateway: ObjectKey::new("infra", "gw"),
             name: format!("l{n}").into(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::pass::{Pass, View};
 use super::tidy;
@@ -15,8 +16,8 @@ use crate::source::live::Live;
 use crate::source::{State, Store};
 use crate::telemetry::{AccessLog, Metrics};
 
-/// Changes that come in a burst are taken together: the loop waits for this long a pause.
-const QUIET: Duration = Duration::from_millis(2);
+/// The longest rest between two passes.
+const REST: Duration = Duration::from_millis(100);
 /// Sockets that could not be bound are tried again after this.
 const BIND_AGAIN: Duration = Duration::from_millis(250);
 
@@ -118,12 +119,12 @@ async fn control(
     mut stop: oneshot::Receiver<Stop>,
 ) {
     state.mark_changed();
-    let mut untidy = false;
+    let (mut untidy, mut rested) = (false, Instant::now());
     loop {
         let again = pass.server.any_failed();
         tokio::select! {
             changed = state.changed() => match changed {
-                Ok(()) => settle(&mut state).await,
+                Ok(()) => tokio::time::sleep_until(rested).await,
                 // the source is gone: what was published stays
                 Err(_) => match (&mut stop).await {
                     Ok(done) => return finish(pass, done).await,
@@ -145,7 +146,7 @@ async fn control(
                 Err(_) => return,
             },
         }
-        let arrivals = store.take_arrivals();
+        let (arrivals, began) = (store.take_arrivals(), Instant::now());
         pass.metrics.control.waiting(&arrivals);
         let current = state.borrow_and_update().clone();
         if current.synced {
@@ -153,13 +154,10 @@ async fn control(
             pass.metrics.control.propagated(&arrivals);
             untidy = true;
         }
+        // A lone change is taken at once. Of a burst, what comes during a pass and a rest as long is
+        // taken together: it costs half a core at most.
+        rested = Instant::now() + began.elapsed().min(REST);
     }
-}
-
-/// Waits for a pause in a burst of changes, but not for long.
-async fn settle(state: &mut watch::Receiver<State>) {
-    let burst = async { while let Ok(Ok(())) = tokio::time::timeout(QUIET, state.changed()).await {} };
-    let _ = tokio::time::timeout(20 * QUIET, burst).await;
 }
 
 /// Drains, for as long as somebody waits for the outcome: who no longer does wants the end at once.

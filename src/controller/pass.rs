@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use imbl::ordmap::DiffItem;
+
 use crate::api::{Kind, ObjectKey};
 use crate::config::Config;
 use crate::ir::{BackendKey, BackendProtocol, Ir};
@@ -129,7 +131,8 @@ impl Pass {
         }
         let began = Instant::now();
         let table = Arc::new(Table::compile(ir, Some(&current)));
-        resolve_new(&table, &current, &self.endpoints, moved);
+        resolve_new(&table, &current, &self.endpoints);
+        resolve_some(&table, ir, &self.endpoints, moved);
         self.metrics.compile_duration.observe(began.elapsed().as_secs_f64());
         self.metrics.published(table.generation, SystemTime::now());
         self.routes.publish(table);
@@ -179,11 +182,10 @@ fn resolve_some(table: &Table, ir: &Ir, index: &EndpointIndex, services: &HashSe
     }
 }
 
-/// Gives the backends that are new in a table, and those of some Services, their endpoints.
-fn resolve_new(table: &Table, previous: &Table, index: &EndpointIndex, services: &HashSet<ObjectKey>) {
-    for (key, cell) in &table.backends {
-        let known = previous.backends.get(key).is_some_and(|known| Arc::ptr_eq(known, cell));
-        if !known || (!services.is_empty() && services.contains(&key.service())) {
+/// Gives the backends that are new in a table their endpoints.
+fn resolve_new(table: &Table, previous: &Table, index: &EndpointIndex) {
+    for difference in previous.backends.diff(&table.backends) {
+        if let DiffItem::Add(key, cell) | DiffItem::Update { new: (key, cell), .. } = difference {
             cell.set_endpoints(&index.resolve(key));
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Certificate, Hostname, Route};
+use super::{Certificate, Hostname, Route, Routes};
 use crate::api::ObjectKey;
 use crate::snapshot::Socket;
 
@@ -27,8 +27,8 @@ pub struct Listener {
     /// Certificates for HTTPS, the first is used when none fits the server name better.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Arc<Certificate>>,
-    /// Accepted routes, oldest first, then by namespace and name.
-    pub routes: Vec<Attached>,
+    /// Accepted routes.
+    pub routes: Routes,
 }
 
 /// What a listener speaks.

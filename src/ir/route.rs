@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::{Filters, WeightedBackend};
-use crate::api::{Kind, ObjectKey};
+use crate::api::{Kind, ObjectKey, ObjectRef};
 
 /// Which object a route came from.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +16,12 @@ pub struct RouteId {
     pub kind: Kind,
     /// Namespace and name.
     pub key: ObjectKey,
+}
+
+impl From<&RouteId> for ObjectRef {
+    fn from(route: &RouteId) -> Self {
+        Self::new(route.kind, route.key.clone())
+    }
 }
 
 impl fmt::Display for RouteId {

@@ -228,15 +228,15 @@ impl Provisioner {
 impl Looked {
     fn at(snapshot: &Snapshot, translation: &Arc<Translation>) -> Self {
         Self {
-            services: Arc::clone(&snapshot.services),
-            slices: Arc::clone(&snapshot.endpoint_slices),
+            services: snapshot.services.clone(),
+            slices: snapshot.endpoint_slices.clone(),
             translation: Arc::clone(translation),
         }
     }
 
     fn is_same(&self, snapshot: &Snapshot, translation: &Translation) -> bool {
-        Arc::ptr_eq(&self.services, &snapshot.services)
-            && Arc::ptr_eq(&self.slices, &snapshot.endpoint_slices)
+        self.services.ptr_eq(&snapshot.services)
+            && self.slices.ptr_eq(&snapshot.endpoint_slices)
             && self.translation.services == translation.services
     }
 }

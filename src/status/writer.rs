@@ -18,6 +18,7 @@ pub(crate) use attempt::{Attempt, Outcome};
 use super::leadership::Leadership;
 use super::queue::{Done, Queue, Rate};
 use crate::api::{Kind, ObjectRef};
+use crate::snapshot::differences;
 use crate::source::State;
 use crate::translate::Translation;
 
@@ -135,19 +136,11 @@ impl Writer {
         self.queue.push(object, now + wait, now);
     }
 
-    /// Only what differs from the last translation is looked at; mostly that is a comparison of pointers.
+    /// Only what differs from the last translation is looked at.
     fn translated(&mut self) {
         let next = Arc::clone(&self.wanted.borrow_and_update());
         let Some(last) = self.latest.replace(Arc::clone(&next)) else { return self.check_all() };
-        let is_new = |object: &ObjectRef, status| {
-            last.statuses.get(object).is_none_or(|known| !Arc::ptr_eq(known, status) && known != status)
-        };
-        for (object, status) in &next.statuses {
-            if is_new(object, status) {
-                self.check(object.clone());
-            }
-        }
-        for object in last.statuses.keys().filter(|object| !next.statuses.contains_key(object)) {
+        for object in differences(&last.statuses, &next.statuses) {
             self.check(object.clone());
         }
     }

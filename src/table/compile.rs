@@ -19,12 +19,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
 
 pub(crate) use host::Source;
 pub(crate) use route::CompiledRoute;
 
 use super::hostmap::HostMap;
-use super::{BackendCell, Listener, Map, Port, Table};
+use super::{BackendCell, Cells, Listener, Map, Port, Table};
 use crate::ir::{Backend, BackendKey, Ir, Pattern, Route, Target};
 use crate::snapshot::Socket;
 
@@ -34,17 +36,17 @@ impl Table {
     pub fn compile(ir: &Ir, previous: Option<&Self>) -> Self {
         let empty = Self::default();
         let previous = previous.unwrap_or(&empty);
-        let (backends, changed) = carry_cells(&ir.backends, &previous.backends);
+        let (backends, changed) = carry_cells(&ir.backends, previous);
         let mut compiler = Compiler::new(&backends, changed);
         let listeners = compiler.listeners(&ir.listeners, &previous.listeners);
         let ports = ports(&listeners, &previous.ports);
-        Self { generation: previous.generation + 1, ports, backends, listeners }
+        Self { generation: previous.generation + 1, ports, backends, settings: ir.backends.clone(), listeners }
     }
 }
 
 /// What compiling one table needs and remembers.
 struct Compiler<'a> {
-    cells: &'a Map<BackendKey, Arc<BackendCell>>,
+    cells: &'a Cells,
     /// Backends whose cell is not the one the previous table had.
     changed: HashSet<BackendKey, RandomState>,
     /// By address of the route, which the IR keeps alive: shared by listeners and hostnames.
@@ -56,7 +58,7 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(cells: &'a Map<BackendKey, Arc<BackendCell>>, changed: HashSet<BackendKey, RandomState>) -> Self {
+    fn new(cells: &'a Cells, changed: HashSet<BackendKey, RandomState>) -> Self {
         Self { cells, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
     }
 
@@ -83,26 +85,22 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The cells of all backends, and the keys whose cell is new or gone.
-fn carry_cells(
-    backends: &BTreeMap<BackendKey, Backend>,
-    previous: &Map<BackendKey, Arc<BackendCell>>,
-) -> (Map<BackendKey, Arc<BackendCell>>, HashSet<BackendKey, RandomState>) {
-    let carried = |key: &BackendKey, settings: &Backend| previous.get(key).filter(|cell| cell.settings == *settings);
-    let kept = backends.iter().filter(|(key, settings)| carried(key, settings).is_some()).count();
-    if kept == backends.len() && kept == previous.len() {
-        return (previous.clone(), HashSet::default());
+/// The cells of all backends, and the keys whose cell is new or gone. The cost is that of what differs.
+fn carry_cells(backends: &OrdMap<BackendKey, Backend>, previous: &Table) -> (Cells, HashSet<BackendKey, RandomState>) {
+    let (mut cells, mut changed) = (previous.backends.clone(), HashSet::default());
+    for difference in previous.settings.diff(backends) {
+        let key = match difference {
+            DiffItem::Remove(key, _) => {
+                cells.remove(key);
+                key
+            }
+            DiffItem::Add(key, settings) | DiffItem::Update { new: (key, settings), .. } => {
+                cells.insert(key.clone(), Arc::new(BackendCell::new(key.clone(), settings.clone())));
+                key
+            }
+        };
+        changed.insert(key.clone());
     }
-    let mut cells = Map::with_capacity_and_hasher(backends.len(), RandomState::default());
-    let mut changed: HashSet<_, _> = HashSet::default();
-    for (key, settings) in backends {
-        let cell = carried(key, settings).cloned().unwrap_or_else(|| {
-            changed.insert(key.clone());
-            Arc::new(BackendCell::new(key.clone(), settings.clone()))
-        });
-        cells.insert(key.clone(), cell);
-    }
-    changed.extend(previous.keys().filter(|key| !cells.contains_key(*key)).cloned());
     (cells, changed)
 }
 

@@ -278,9 +278,9 @@ mod tests {
             protocol: ListenerProtocol::Http,
             hostname: None,
             certificates: Vec::new(),
-            routes: vec![ir::Attached { hostnames, route }],
+            routes: [ir::Attached { hostnames, route }].into_iter().collect(),
         };
-        Ir { listeners: vec![Arc::new(listener)], backends: [(key, ir::Backend::default())].into() }
+        Ir { listeners: vec![Arc::new(listener)], backends: [(key, ir::Backend::default())].into_iter().collect() }
     }
 
     #[test]
@@ -306,7 +306,8 @@ mod tests {
         let regex = |service, method| found(PathMatch::Grpc(GrpcMatch::Regex(parts(service, method))), None);
         let mut world = world();
         let listener = Arc::make_mut(&mut world.listeners[0]);
-        Arc::make_mut(&mut listener.routes[0].route).rules[0].matches = vec![
+        let mut attached = listener.routes.iter().next().unwrap().clone();
+        Arc::make_mut(&mut attached.route).rules[0].matches = vec![
             found(PathMatch::Exact("/a/b".to_owned()), None),
             exact("", ""),
             regex("", "b.*"),
@@ -317,6 +318,7 @@ mod tests {
             exact("a", ""),
             exact("a", "b"),
         ];
+        listener.routes.insert(attached);
         let dump = Table::compile(&world, None).dump();
         let paths: Vec<_> = dump.listeners[0].hosts[0].matches.iter().map(|it| it.path.as_str()).collect();
         let grpc = ["a/b", "a/*", "~a.*/*", "~a./~b", "~a./*", "*/b", "*/~b.*", "*/*"];

@@ -59,7 +59,7 @@ pub fn find<'i>(listener: &'i Listener, query: &Query<'_>) -> Option<Candidate<'
 #[must_use]
 pub fn explain<'i>(listener: &'i Listener, query: &Query<'_>) -> Vec<Candidate<'i>> {
     let mut candidates = Vec::new();
-    for attached in &listener.routes {
+    for attached in listener.routes.iter() {
         let hostnames: Vec<_> = match &*attached.hostnames {
             [] => vec![None],
             hostnames => hostnames.iter().map(Some).collect(),

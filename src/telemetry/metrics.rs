@@ -2,9 +2,11 @@
 
 mod control;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
+use imbl::OrdSet;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
 
 pub use control::ControlMetrics;
@@ -127,10 +129,14 @@ impl Metrics {
     }
 
     /// Notes what a translation began with and what it found wrong.
-    pub fn translated(&self, snapshot: &Snapshot, problems: &[Problem]) {
+    pub fn translated(&self, snapshot: &Snapshot, problems: &OrdSet<Problem>) {
+        let mut counts = BTreeMap::<Kind, usize>::new();
+        for problem in problems {
+            *counts.entry(problem.object.kind).or_default() += 1;
+        }
         for kind in Kind::ALL {
             self.objects.set(kind, snapshot.count(kind));
-            self.problems.set(kind, problems.iter().filter(|problem| problem.object.kind == kind).count());
+            self.problems.set(kind, counts.get(&kind).copied().unwrap_or_default());
         }
     }
 

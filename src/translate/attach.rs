@@ -183,8 +183,15 @@ mod tests {
         let translation =
             check(http(), json!({"hostnames": ["*.com", "x.example.com", "y.net"]}), ("True", "Accepted"));
         assert_eq!(attached(&translation), (json!(1), json!(0)), "routes refused by hostname do not count");
-        let hostnames: Vec<_> =
-            translation.ir.listeners[0].routes[0].hostnames.iter().map(ToString::to_string).collect();
+        let hostnames: Vec<_> = translation.ir.listeners[0]
+            .routes
+            .iter()
+            .next()
+            .unwrap()
+            .hostnames
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(hostnames, ["*.com", "x.example.com"], "they rank the route, so they are not narrowed");
     }
 

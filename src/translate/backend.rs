@@ -225,7 +225,7 @@ mod tests {
         check(json!([{"name": "web"}]), web(), "BackendNotFound");
         check(json!([{"name": "web", "port": 53}]), web(), "BackendNotFound");
         let translation = check(json!([{"name": "web", "port": 8080}]), web(), "BackendNotFound");
-        assert!(translation.problems[0].message.contains("has no port 8080; it has 80"));
+        assert!(translation.problems.get_min().unwrap().message.contains("has no port 8080; it has 80"));
         let external =
             service("default", json!({"type": "ExternalName", "externalName": "x.org", "ports": [{"port": 80}]}));
         check(json!([{"name": "web", "port": 80}]), [external], "BackendNotFound");
@@ -238,7 +238,7 @@ mod tests {
         let web = || service("other", json!({"ports": [{"port": 80}]}));
         let translation = check(reference(), [web()], "RefNotPermitted");
         assert_eq!(
-            translation.problems[0].remedy,
+            translation.problems.get_min().unwrap().remedy,
             "create a ReferenceGrant in namespace 'other' that allows HTTPRoute from 'default' to refer to Service 'web'"
         );
         check(reference(), [], "RefNotPermitted");

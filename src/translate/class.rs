@@ -164,6 +164,6 @@ mod tests {
         let translation = translate(&world);
         let status = status_of(&translation, "GatewayClass paifang");
         assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "InvalidParameters", 1));
-        assert_eq!(translation.problems[0].field, "spec.parametersRef");
+        assert_eq!(translation.problems.get_min().unwrap().field, "spec.parametersRef");
     }
 }

@@ -25,8 +25,7 @@ pub struct EndpointIndex {
 impl EndpointIndex {
     /// Takes over a snapshot; returns the Services whose endpoints may now be others.
     pub fn update(&mut self, snapshot: &Snapshot) -> HashSet<ObjectKey> {
-        let mut changed: HashSet<ObjectKey> =
-            differences(&self.services, &snapshot.services).into_iter().cloned().collect();
+        let mut changed: HashSet<ObjectKey> = differences(&self.services, &snapshot.services).cloned().collect();
         for key in differences(&self.slices, &snapshot.endpoint_slices) {
             if let Some(service) = self.slices.get(key).and_then(|slice| service_of(key, slice)) {
                 self.by_service.entry(service.clone()).and_modify(|slices| drop(slices.remove(key)));
@@ -44,8 +43,8 @@ impl EndpointIndex {
                 self.by_service.remove(service);
             }
         }
-        self.services = Arc::clone(&snapshot.services);
-        self.slices = Arc::clone(&snapshot.endpoint_slices);
+        self.services = snapshot.services.clone();
+        self.slices = snapshot.endpoint_slices.clone();
         changed
     }
 

@@ -71,7 +71,7 @@ pub(crate) fn plan<'a>(
     for (key, object) in env.snapshot.gateways.iter() {
         match classes.get(&object.spec.gateway_class_name) {
             Class::Foreign => {}
-            Class::Missing => out.problems.push(missing_class(key, object)),
+            Class::Missing => drop(out.problems.insert(missing_class(key, object))),
             class => plans.push(plan_one(env, loaded, class, (key, object))),
         }
     }

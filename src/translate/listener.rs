@@ -11,7 +11,7 @@ use crate::api::Kind;
 use crate::api::gateway::GROUP;
 use crate::api::gateway::listener::{GatewayTls, Listener, Protocol, RouteGroupKind, TlsMode};
 use crate::api::gateway::shared::FromNamespaces;
-use crate::ir::{Attached, Certificate, Hostname, ListenerProtocol};
+use crate::ir::{Certificate, Hostname, ListenerProtocol, Routes};
 use crate::snapshot::Socket;
 
 /// Kinds of routes that HTTP and HTTPS listeners serve.
@@ -40,7 +40,7 @@ pub(crate) struct ListenerPlan<'a> {
     /// Accepted routes attached to it, whatever its own state.
     pub(crate) attached: i32,
     /// The same routes as the IR wants them.
-    pub(crate) routes: Vec<Attached>,
+    pub(crate) routes: Routes,
 }
 
 impl ListenerPlan<'_> {
@@ -90,7 +90,7 @@ pub(crate) fn plan<'a>(
         pending: Vec::new(),
         findings,
         attached: 0,
-        routes: Vec::new(),
+        routes: Routes::default(),
     }
 }
 

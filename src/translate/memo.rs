@@ -1,108 +1,91 @@
-//! What a translation takes over from the one before: routes whose outcome depends on nothing that
-//! changed.
+//! What a translation takes over from the one before: the outcomes of routes that depend on nothing
+//! that changed, and their sum. A change costs what changed, however many routes there are.
 //!
 //! It saves work and changes no result: a property test holds that a translator with a past says the
 //! same as one without.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
-use k8s_openapi::api::core::v1::Service;
 
-use super::route::Outcome;
+use super::route::{Outcome, Sum};
 use crate::api::{Kind, ObjectKey};
-use crate::snapshot::{Object, Snapshot};
+use crate::ir::RouteId;
+use crate::snapshot::{Snapshot, differences};
 
-/// Kinds that every route depends on; Services are asked for one by one.
+/// Kinds that every route depends on.
 const COMMON: [Kind; 4] = [Kind::GatewayClass, Kind::Gateway, Kind::Namespace, Kind::ReferenceGrant];
 
-/// The outcomes of routes in the translation before.
+/// The routes as they were last translated.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
-    /// What they depend on: [`COMMON`] and Services.
+    /// What they depend on: the routes themselves, [`COMMON`], and Services.
     before: Snapshot,
-    routes: HashMap<(Kind, ObjectKey), Remembered, RandomState>,
-    /// Counts translations, to find what the last one did not ask for.
-    pass: u64,
-    services_changed: bool,
-}
-
-#[derive(Debug)]
-struct Remembered {
-    route: Object,
-    /// The Services that were looked for, as they were found.
-    services: Vec<Option<Arc<Service>>>,
-    outcome: Outcome,
-    pass: u64,
+    routes: HashMap<RouteId, Outcome, RandomState>,
+    /// The routes that looked for a Service, whether or not it was there.
+    users: HashMap<ObjectKey, BTreeSet<RouteId>, RandomState>,
+    sum: Sum,
 }
 
 impl Memo {
-    /// Begins with the routes of a snapshot.
-    pub(crate) fn begin(&mut self, snapshot: &Snapshot) {
-        self.pass += 1;
+    /// Begins with a snapshot: the routes that have to be worked out anew. They are forgotten.
+    pub(crate) fn begin(&mut self, snapshot: &Snapshot) -> BTreeSet<RouteId> {
         if !COMMON.into_iter().all(|kind| self.before.shares(snapshot, kind)) {
-            self.routes.clear();
+            *self = Self::default();
         }
-        self.services_changed = !self.before.shares(snapshot, Kind::Service);
+        let changed = self.changed(snapshot);
+        for route in &changed {
+            self.forget(route);
+        }
         // nothing else: old objects must not be kept alive
         self.before = Snapshot {
-            gateway_classes: Arc::clone(&snapshot.gateway_classes),
-            gateways: Arc::clone(&snapshot.gateways),
-            namespaces: Arc::clone(&snapshot.namespaces),
-            reference_grants: Arc::clone(&snapshot.reference_grants),
-            services: Arc::clone(&snapshot.services),
+            gateway_classes: snapshot.gateway_classes.clone(),
+            gateways: snapshot.gateways.clone(),
+            namespaces: snapshot.namespaces.clone(),
+            reference_grants: snapshot.reference_grants.clone(),
+            services: snapshot.services.clone(),
+            http_routes: snapshot.http_routes.clone(),
+            grpc_routes: snapshot.grpc_routes.clone(),
             ..Snapshot::default()
         };
+        changed
     }
 
-    /// What a route comes to: as it was, if nothing that it depends on changed, else worked out anew.
-    pub(crate) fn recall(
-        &mut self,
-        snapshot: &Snapshot,
-        (kind, key): (Kind, &ObjectKey),
-        route: &Object,
-        work_out: impl FnOnce() -> Outcome,
-    ) -> &Outcome {
-        let (pass, services_changed) = (self.pass, self.services_changed);
-        let remember = || {
-            let outcome = work_out();
-            let services = outcome.services.iter().map(|key| snapshot.services.get(key).cloned()).collect();
-            Remembered { route: route.clone(), services, outcome, pass }
-        };
-        let remembered = match self.routes.entry((kind, key.clone())) {
-            Entry::Vacant(vacant) => vacant.insert(remember()),
-            Entry::Occupied(known) => {
-                let known = known.into_mut();
-                let same = known.route.is_same(route) && (!services_changed || known.finds_the_same(snapshot));
-                if same {
-                    known.pass = pass
-                } else {
-                    *known = remember()
+    fn changed(&self, snapshot: &Snapshot) -> BTreeSet<RouteId> {
+        let id = |kind| move |key: &ObjectKey| RouteId { kind, key: key.clone() };
+        let http = differences(&self.before.http_routes, &snapshot.http_routes);
+        let grpc = differences(&self.before.grpc_routes, &snapshot.grpc_routes);
+        let services = differences(&self.before.services, &snapshot.services);
+        let users = services.filter_map(|service| self.users.get(service)).flatten();
+        let routes = http.map(id(Kind::HttpRoute)).chain(grpc.map(id(Kind::GrpcRoute)));
+        routes.chain(users.cloned()).collect()
+    }
+
+    fn forget(&mut self, route: &RouteId) {
+        let Some(outcome) = self.routes.remove(route) else { return };
+        self.sum.subtract(route, &outcome);
+        for service in &outcome.services {
+            if let Some(users) = self.users.get_mut(service) {
+                users.remove(route);
+                if users.is_empty() {
+                    self.users.remove(service);
                 }
-                known
             }
-        };
-        &remembered.outcome
+        }
     }
 
-    /// Forgets the routes that the snapshot no longer has.
-    pub(crate) fn end(&mut self) {
-        let pass = self.pass;
-        self.routes.retain(|_, remembered| remembered.pass == pass);
+    /// Remembers what a route comes to.
+    pub(crate) fn remember(&mut self, route: RouteId, outcome: Outcome) {
+        self.sum.add(&route, &outcome);
+        for service in &outcome.services {
+            self.users.entry(service.clone()).or_default().insert(route.clone());
+        }
+        self.routes.insert(route, outcome);
     }
-}
 
-impl Remembered {
-    fn finds_the_same(&self, snapshot: &Snapshot) -> bool {
-        self.outcome.services.iter().zip(&self.services).all(|(key, before)| {
-            match (snapshot.services.get(key), before) {
-                (Some(now), Some(before)) => Arc::ptr_eq(now, before),
-                (None, None) => true,
-                _ => false,
-            }
-        })
+    /// What all routes come to.
+    pub(crate) const fn sum(&self) -> &Sum {
+        &self.sum
     }
 }
 

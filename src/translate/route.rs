@@ -26,7 +26,7 @@ use crate::ir::{Attached, BackendProtocol, Filters, Hostname, Route, RouteId, Ru
 use crate::snapshot::Object;
 
 use outcome::Join;
-pub(crate) use outcome::Outcome;
+pub(crate) use outcome::{Outcome, Sum};
 
 /// What translation needs to know about a kind of route; everything else is written once, here.
 pub(crate) trait RouteKind {
@@ -79,27 +79,17 @@ struct Judged<'a> {
     verdict: Result<Vec<Attachment>, Refusal>,
 }
 
-/// Attaches every route, oldest first (that is the order of precedence), and reports on those
-/// that name a Gateway of ours.
+/// Attaches every route and reports on those that name a Gateway of ours.
 pub(crate) fn attach_all(env: &Env<'_>, memo: &mut Memo, gateways: &mut [GatewayPlan<'_>], out: &mut Translation) {
     let index: HashMap<ObjectKey, usize> =
         gateways.iter().enumerate().map(|(index, gateway)| (gateway.key.clone(), index)).collect();
-    let http = env.snapshot.http_routes.iter().map(|(key, route)| (key, Object::HttpRoute(Arc::clone(route))));
-    let grpc = env.snapshot.grpc_routes.iter().map(|(key, route)| (key, Object::GrpcRoute(Arc::clone(route))));
-    let mut routes: Vec<(i64, &ObjectKey, Object)> = Vec::with_capacity(env.snapshot.http_routes.len());
-    for (key, object) in http.chain(grpc) {
-        let age = kind_of(&object).map_or(0, |route| created(route.metadata()));
-        routes.push((age, key, object));
+    for id in memo.begin(env.snapshot) {
+        let Some(object) = env.snapshot.get(&ObjectRef::from(&id)) else { continue };
+        let Some(route) = kind_of(&object) else { continue };
+        let outcome = judge_one(env, &index, gateways, (&id.key, route));
+        memo.remember(id, outcome);
     }
-    routes.sort_by(|(created, key, _), (other, other_key, _)| (created, key).cmp(&(other, other_key)));
-    memo.begin(env.snapshot);
-    for (_, key, object) in &routes {
-        let Some(route) = kind_of(object) else { continue };
-        let outcome =
-            memo.recall(env.snapshot, (route.kind(), key), object, || judge_one(env, &index, gateways, (key, route)));
-        outcome.apply(ObjectRef::new(route.kind(), (*key).clone()), gateways, out);
-    }
-    memo.end();
+    memo.sum().give(gateways, out);
 }
 
 fn kind_of(object: &Object) -> Option<&dyn RouteKind> {
@@ -200,9 +190,8 @@ fn joins(judged: &[Judged<'_>], route: &Arc<Route>) -> Vec<Join> {
             joined.insert((judged.gateway, attachment.listener), attachment);
         }
     }
-    let join = |((gateway, listener), attachment): (_, &Attachment)| Join {
-        gateway,
-        listener,
+    let join = |(place, attachment): (_, &Attachment)| Join {
+        place,
         attached: Attached { hostnames: attachment.hostnames.clone(), route: Arc::clone(route) },
     };
     joined.into_iter().map(join).collect()

@@ -174,8 +174,8 @@ mod tests {
             assert_eq!(condition(conditions, "Accepted"), ("False", "PortUnavailable", 3));
             assert_eq!(condition(conditions, "Programmed"), ("False", "Invalid", 3));
             assert_eq!(translation.ir.listeners.len(), 1, "the process keeps trying");
-            assert!(translation.problems[0].message.contains(want));
-            assert!(translation.problems[0].remedy.contains("portMap in conf/paifang.yaml"));
+            assert!(translation.problems.get_min().unwrap().message.contains(want));
+            assert!(translation.problems.get_min().unwrap().remedy.contains("portMap in conf/paifang.yaml"));
         }
     }
 
@@ -233,6 +233,6 @@ mod tests {
         assert_eq!(condition(&status["listeners"][1]["conditions"], "Accepted").0, "True");
         let served: Vec<_> = translation.ir.listeners.iter().map(|it| format!("{} {}", it.gateway, it.name)).collect();
         assert_eq!(served, ["default/gw alt", "default/z-older http"]);
-        assert!(translation.problems[0].message.contains("default/z-older"));
+        assert!(translation.problems.get_min().unwrap().message.contains("default/z-older"));
     }
 }

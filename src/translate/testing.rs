@@ -70,7 +70,7 @@ pub(crate) fn condition<'a>(conditions: &'a Value, kind: &str) -> (&'a str, &'a 
 
 /// The rules of the first route of the first listener, as the IR dumps them.
 pub(crate) fn rules(translation: &Translation) -> Value {
-    serde_json::to_value(&translation.ir.listeners[0].routes[0].route.rules).unwrap()
+    serde_json::to_value(&translation.ir.listeners[0].routes.iter().next().unwrap().route.rules).unwrap()
 }
 
 /// Translates one route with Services `default/web` and `default/api` behind a plain listener.

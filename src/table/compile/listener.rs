@@ -71,7 +71,11 @@ impl<'a> Compiler<'a> {
             }));
             return Arc::new(hosts);
         };
-        let changed = changed_hosts(&previous.source.routes, &source.routes, |a, b| self.is_same(a, b));
+        let mut changed = changed_hosts(&previous.source.routes, &source.routes, |a, b| self.is_same(a, b));
+        if !self.changed.is_empty() {
+            let with_changed = source.routes.iter().filter(|attached| self.names_changed_backend(&attached.route));
+            changed.extend(with_changed.flat_map(hosts_of));
+        }
         if changed.is_empty() {
             return Arc::clone(&previous.hosts);
         }
@@ -88,7 +92,7 @@ impl<'a> Compiler<'a> {
 
 fn group(source: &ir::Listener, wanted: impl Fn(Option<&Hostname>) -> bool) -> Grouped<'_> {
     let mut groups = Grouped::default();
-    for attached in &source.routes {
+    for attached in source.routes.iter() {
         for pattern in hosts_of(attached).filter(|pattern| wanted(*pattern)) {
             let routes = groups.entry(pattern).or_default();
             if !routes.last().is_some_and(|last| Arc::ptr_eq(last, &attached.route)) {

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use imbl::OrdSet;
 use proptest::prelude::*;
 
 use super::*;
@@ -143,9 +144,9 @@ fn a_certificate_shows_its_end_once_however_often_it_is_met() {
 #[test]
 fn objects_and_problems_are_counted_by_kind() {
     let metrics = Metrics::new().unwrap();
-    let problem = |kind| Problem {
+    let problem = |kind, field: &str| Problem {
         object: ObjectRef::new(kind, ObjectKey::new("shop", "cart")),
-        field: String::new(),
+        field: field.to_owned(),
         reason: "BackendNotFound",
         message: String::new(),
         remedy: String::new(),
@@ -153,11 +154,12 @@ fn objects_and_problems_are_counted_by_kind() {
     let mut snapshot = Snapshot::default();
     let service = serde_json::json!({ "metadata": { "namespace": "shop", "name": "cart" } });
     snapshot.put(Object::from_json(Kind::Service, &service).unwrap());
-    metrics.translated(&snapshot, &[problem(Kind::HttpRoute), problem(Kind::HttpRoute), problem(Kind::Gateway)]);
+    let problems = [problem(Kind::HttpRoute, "a"), problem(Kind::HttpRoute, "b"), problem(Kind::Gateway, "a")];
+    metrics.translated(&snapshot, &problems.into_iter().collect());
     let counts = [Kind::HttpRoute, Kind::Gateway, Kind::Service]
         .map(|kind| (metrics.objects.value(kind), metrics.problems.value(kind)));
     assert_eq!(counts, [(0, 2), (0, 1), (1, 0)]);
-    metrics.translated(&Snapshot::default(), &[]);
+    metrics.translated(&Snapshot::default(), &OrdSet::default());
     assert_eq!((metrics.objects.value(Kind::Service), metrics.problems.value(Kind::HttpRoute)), (0, 0));
 }
 

@@ -32,7 +32,7 @@ fn world(exposure: Exposure, manifests: impl IntoIterator<Item = Value>) -> Snap
 
 /// What a provisioner and a load balancer would make of a translation.
 fn provision(world: &mut Snapshot, translation: &Translation, give: impl Fn(&GatewayService) -> Option<IpAddr>) {
-    world.services = Arc::default();
+    world.services.clear();
     for (key, service) in &translation.services {
         let ports: Vec<_> = service
             .ports
@@ -149,7 +149,7 @@ fn a_foreign_service_of_the_same_name_is_not_taken() {
     let foreign = json!({"kind": "Service", "metadata": {"name": "gw-paifang"}, "spec": {"ports": [{"port": 80, "targetPort": 22}]}});
     let translation = translate(&world(services(ServiceType::ClusterIP), [edge("gw", "u", json!({})), foreign]));
     assert!(translation.services.is_empty() && translation.ir.listeners.is_empty());
-    assert!(translation.problems[0].message.contains("was not made for this Gateway"));
+    assert!(translation.problems.get_min().unwrap().message.contains("was not made for this Gateway"));
     assert_eq!(programmed(&translation, "Gateway default/gw"), ("False".into(), "Invalid".into()));
 }
 

@@ -313,6 +313,6 @@ mod tests {
     fn session_persistence_is_ignored_but_never_silently() {
         let translation = translated(rule(json!({"sessionPersistence": {"type": "Cookie"}})));
         assert_eq!(verdict(&translation, "Accepted"), yes("Accepted"));
-        assert_eq!(translation.problems[0].field, "spec.rules[0].sessionPersistence");
+        assert_eq!(translation.problems.get_min().unwrap().field, "spec.rules[0].sessionPersistence");
     }
 }

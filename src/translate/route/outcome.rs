@@ -1,10 +1,15 @@
-//! What a route comes to, kept apart from where it is added, so that it can be remembered.
+//! What a route comes to, and the sum of what all come to.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use imbl::{OrdMap, OrdSet};
 
 use crate::api::status::Status;
 use crate::api::{ObjectKey, ObjectRef};
-use crate::ir::{Attached, Backend, BackendKey};
+use crate::ir::{Attached, Backend, BackendKey, RouteId, Routes};
 use crate::translate::gateway::GatewayPlan;
 use crate::translate::{Problem, Translation};
 
@@ -21,25 +26,85 @@ pub(crate) struct Outcome {
     pub(crate) services: Vec<ObjectKey>,
 }
 
-/// A listener that a route is attached to, by the places of Gateway and listener.
+/// Places of a Gateway and of a listener in it.
+type Place = (usize, usize);
+
+/// A listener that a route is attached to.
 #[derive(Debug)]
 pub(super) struct Join {
-    pub(super) gateway: usize,
-    pub(super) listener: usize,
+    pub(super) place: Place,
     pub(super) attached: Attached,
 }
 
-impl Outcome {
-    /// Adds it.
-    pub(super) fn apply(&self, object: ObjectRef, gateways: &mut [GatewayPlan<'_>], out: &mut Translation) {
-        for join in &self.joins {
-            let listener = gateways.get_mut(join.gateway).and_then(|it| it.listeners.get_mut(join.listener));
-            let Some(listener) = listener else { continue };
-            listener.attached += i32::from(self.counts);
-            listener.routes.push(join.attached.clone());
+/// The sum of outcomes. To add or to take away one costs what that one is.
+#[derive(Debug, Default)]
+pub(crate) struct Sum {
+    listeners: HashMap<Place, Tally, RandomState>,
+    backends: OrdMap<BackendKey, Backend>,
+    /// How many routes name a backend.
+    users: HashMap<BackendKey, usize, RandomState>,
+    statuses: OrdMap<ObjectRef, Arc<Status>>,
+    problems: OrdSet<Problem>,
+}
+
+/// What is attached to one listener.
+#[derive(Debug, Default)]
+struct Tally {
+    routes: Routes,
+    attached: i32,
+}
+
+impl Sum {
+    /// Adds what a route comes to.
+    pub(crate) fn add(&mut self, route: &RouteId, outcome: &Outcome) {
+        for join in &outcome.joins {
+            let tally = self.listeners.entry(join.place).or_default();
+            tally.routes.insert(join.attached.clone());
+            tally.attached += i32::from(outcome.counts);
         }
-        out.ir.backends.extend(self.backends.iter().cloned());
-        out.problems.extend(self.problems.iter().cloned());
-        out.statuses.extend(self.status.clone().map(|status| (object, status)));
+        for (key, backend) in &outcome.backends {
+            *self.users.entry(key.clone()).or_default() += 1;
+            self.backends.insert(key.clone(), backend.clone());
+        }
+        self.problems.extend(outcome.problems.iter().cloned());
+        self.statuses.extend(outcome.status.clone().map(|status| (ObjectRef::from(route), status)));
+    }
+
+    /// Takes away what a route came to.
+    pub(crate) fn subtract(&mut self, route: &RouteId, outcome: &Outcome) {
+        for join in &outcome.joins {
+            if let Some(tally) = self.listeners.get_mut(&join.place) {
+                tally.routes.remove(&join.attached.route);
+                tally.attached -= i32::from(outcome.counts);
+            }
+        }
+        for (key, _) in &outcome.backends {
+            if let Entry::Occupied(mut users) = self.users.entry(key.clone()) {
+                *users.get_mut() -= 1;
+                if *users.get() == 0 {
+                    users.remove();
+                    self.backends.remove(key);
+                }
+            }
+        }
+        for problem in &outcome.problems {
+            self.problems.remove(problem);
+        }
+        self.statuses.remove(&ObjectRef::from(route));
+    }
+
+    /// Hands everything over, beside what is there already.
+    pub(crate) fn give(&self, gateways: &mut [GatewayPlan<'_>], out: &mut Translation) {
+        for ((gateway, listener), tally) in &self.listeners {
+            let listener = gateways.get_mut(*gateway).and_then(|it| it.listeners.get_mut(*listener));
+            let Some(listener) = listener else { continue };
+            listener.attached = tally.attached;
+            listener.routes = tally.routes.clone();
+        }
+        out.ir.backends = self.backends.clone();
+        let (statuses, problems) = (std::mem::take(&mut out.statuses), std::mem::take(&mut out.problems));
+        (out.statuses, out.problems) = (self.statuses.clone(), self.problems.clone());
+        out.statuses.extend(statuses);
+        out.problems.extend(problems);
     }
 }
