@@ -29,7 +29,7 @@ type Answer = (String, Option<(String, String, u128, Option<usize>)>);
 
 fn from_table(table: &Table, request: &Request) -> Option<Answer> {
     let listener = table.port(&request.socket)?.listener(&request.host)?;
-    let found = listener.find(&request.query()).map(|hit| {
+    let found = listener.find(&request.query()).hit.map(|hit| {
         let id = &hit.rule.id;
         assert_eq!((&id.gateway, &id.listener), (&listener.gateway, &listener.name));
         let limit = hit.rule.action.request_timeout.unwrap().as_millis();
@@ -40,7 +40,7 @@ fn from_table(table: &Table, request: &Request) -> Option<Answer> {
 
 fn from_oracle(ir: &Ir, request: &Request) -> Option<Answer> {
     let listener = oracle::listener(ir, request.socket, &request.host)?;
-    let found = oracle::find(listener, &request.query()).map(|candidate| {
+    let found = oracle::find(ir, listener, &request.query()).map(|candidate| {
         let limit = candidate.rule.timeouts.request.unwrap().as_millis();
         let prefix = match &candidate.condition.path {
             paifang::ir::PathMatch::Prefix(prefix) => Some(prefix.trim_end_matches('/').len()),

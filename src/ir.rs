@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod certificate;
+pub mod claim;
 pub mod filter;
 pub mod hostname;
 pub mod listener;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 pub use backend::{Backend, BackendKey, BackendProtocol, InvalidBackend, Target, WeightedBackend};
 pub use certificate::Certificate;
+pub use claim::Claim;
 pub use filter::{Cors, Filters, HeaderEdit, Mirror, PathModifier, Redirect, Rewrite};
 pub use hostname::Hostname;
 pub use listener::{Attached, Listener, ListenerProtocol};
@@ -36,4 +38,7 @@ pub struct Ir {
     pub listeners: Vec<Arc<Listener>>,
     /// Every backend that a rule or a mirror names.
     pub backends: OrdMap<BackendKey, Backend>,
+    /// Who alone may serve what, by hostname and path.
+    #[serde(skip_serializing_if = "<[Claim]>::is_empty")]
+    pub claims: Arc<[Claim]>,
 }

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod backend;
 mod bucket;
+pub mod claims;
 mod compile;
 pub mod dump;
 mod grpc;
@@ -28,6 +29,7 @@ use imbl::OrdMap;
 
 pub use action::{Action, Rule};
 pub use backend::BackendCell;
+pub use claims::Claims;
 pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
 pub use path::HostTable;
@@ -50,6 +52,8 @@ pub struct Table {
     pub ports: Map<Socket, Arc<Port>>,
     /// The cell of every backend.
     pub backends: Cells,
+    /// Who alone may serve what.
+    pub claims: Arc<Claims>,
     /// What they were made from.
     settings: OrdMap<BackendKey, Backend>,
     /// Every listener once, in the order of the IR; one may serve several sockets.
@@ -83,6 +87,17 @@ pub struct Query<'a> {
     pub method: &'a str,
     /// Header fields.
     pub headers: &'a HeaderMap,
+}
+
+/// What came of a lookup.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'t> {
+    /// The winner.
+    pub hit: Option<Hit<'t>>,
+    /// The best rule that would have won, had nobody else claimed the host and path.
+    pub refused: Option<&'t Arc<Rule>>,
+    /// Whether the winner would be refused if every claim was enforced.
+    pub shadowed: bool,
 }
 
 /// What a lookup found.

@@ -40,7 +40,7 @@ fn measure(criterion: &mut Criterion, name: &str, ir: &Ir, requests: &[Request],
         let Request { host, path, headers } = request;
         let query = Query { host, path, query: Some("a=1&b=2"), method: "GET", headers };
         let listener = table.port(&worlds::socket()).and_then(|port| port.listener(host));
-        listener.and_then(|listener| listener.find(&query)).is_some()
+        listener.is_some_and(|listener| listener.find(&query).hit.is_some())
     };
     assert!(requests.iter().all(|request| find(request) == expect), "{name}: every request is answered as meant");
     let mut turn = requests.iter().cycle();

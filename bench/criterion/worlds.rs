@@ -86,7 +86,7 @@ fn attached(n: usize, hostname: String, rules: Vec<Rule>) -> Attached {
     let created = i64::try_from(n).unwrap_or_default();
     Attached {
         hostnames: Hostname::parse(&hostname).into_iter().collect(),
-        route: Arc::new(Route { id, created, rules }),
+        route: Arc::new(Route { id, tenant: None, created, rules }),
     }
 }
 
@@ -100,7 +100,8 @@ fn ir(routes: Vec<Attached>) -> Ir {
         protocol: ListenerProtocol::Http,
         hostname: None,
         certificates: Vec::new(),
+        claims_required: false,
         routes: routes.into_iter().collect(),
     };
-    Ir { listeners: vec![Arc::new(listener)], backends }
+    Ir { listeners: vec![Arc::new(listener)], backends, ..Ir::default() }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang::api::{Kind, ObjectKey};
 use paifang::ir::{
-    Attached, Backend, BackendKey, BackendProtocol, Filters, GrpcMatch, GrpcParts, Hostname, Ir, Listener,
+    Attached, Backend, BackendKey, BackendProtocol, Claim, Filters, GrpcMatch, GrpcParts, Hostname, Ir, Listener,
     ListenerProtocol, Match, PathMatch, Route, RouteId, Rule, Target, Timeouts, ValueMatch, ValuePattern,
     WeightedBackend,
 };
@@ -34,6 +34,9 @@ pub struct World {
     listeners: Vec<(Option<Hostname>, u8)>,
     routes: BTreeMap<RouteId, Placed>,
     backends: BTreeMap<u16, bool>,
+    claims: Arc<[Claim]>,
+    /// Bit n: listener n serves only what is claimed.
+    required: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -66,6 +69,7 @@ impl World {
         Ir {
             listeners: listeners.map(|(n, listener)| Arc::new(self.listener(n, listener))).collect(),
             backends: backends.collect(),
+            claims: Arc::clone(&self.claims),
         }
     }
 
@@ -78,8 +82,7 @@ impl World {
         });
         let every: Vec<_> = self.routes.values().filter(|placed| placed.hostnames.is_empty()).collect();
         let routes = attached
-            .filter(|a| !a.hostnames.is_empty() || every.iter().any(|placed| Arc::ptr_eq(&placed.route, &a.route)))
-            .collect();
+            .filter(|a| !a.hostnames.is_empty() || every.iter().any(|placed| Arc::ptr_eq(&placed.route, &a.route)));
         Listener {
             gateway: ObjectKey::new("infra", "gw"),
             name: format!("l{n}").into(),
@@ -88,7 +91,8 @@ impl World {
             protocol: ListenerProtocol::Http,
             hostname: hostname.clone(),
             certificates: Vec::new(),
-            routes,
+            claims_required: self.required & (1 << n) != 0,
+            routes: routes.collect(),
         }
     }
 
@@ -115,6 +119,10 @@ impl World {
         }
         if next() < 3 {
             mixed.backends.clone_from(&second.backends);
+        }
+        if next() < 3 {
+            mixed.claims.clone_from(&second.claims);
+            mixed.required = second.required;
         }
         mixed
     }
@@ -158,6 +166,7 @@ pub fn plain(count: u16) -> World {
         let matches = vec![Match { path: PathMatch::Prefix("/".into()), method: None, headers: vec![], query: vec![] }];
         let route = Route {
             id: route_id(Kind::HttpRoute, "n", &format!("r{n}")),
+            tenant: None,
             created: i64::from(n),
             rules: vec![rule(matches, n.into(), n)],
         };
@@ -168,6 +177,8 @@ pub fn plain(count: u16) -> World {
         listeners: vec![(None, 1)],
         routes: (0..count).map(placed).collect(),
         backends: (0..count).map(|n| (n, false)).collect(),
+        claims: Arc::default(),
+        required: 0,
     }
 }
 
@@ -227,10 +238,30 @@ fn world(routes: BoxedStrategy<Vec<Placed>>) -> impl Strategy<Value = World> {
     let names = Just(vec![None, name("*.t"), name("a.t"), name("*.a.t"), name("b.t")]).prop_shuffle();
     let listeners = (names, 1_usize..4, vec(1_u8..4, 3));
     let backends = vec(prop_oneof![1 => Just(None), 4 => any::<bool>().prop_map(Some)], 4);
-    (listeners, routes, backends).prop_map(|((names, count, sockets), routes, backends)| World {
+    (listeners, routes, backends, claims()).prop_map(|((names, count, sockets), routes, backends, claims)| World {
         listeners: names.into_iter().take(count).zip(sockets).collect(),
         routes: routes.into_iter().map(|placed| (placed.route.id.clone(), placed)).collect(),
         backends: (0..).zip(backends).filter_map(|(n, affinity)| Some((n, affinity?))).collect(),
+        claims: claims.0,
+        required: claims.1,
+    })
+}
+
+/// Half of the worlds have none.
+fn claims() -> impl Strategy<Value = (Arc<[Claim]>, u8)> {
+    let hostname = select(vec!["a.t", "b.t", "x.a.t", "*.t", "*.a.t"]);
+    let prefix = select(vec!["", "", "/a", "/a/b", "/b"]);
+    let claim = ((hostname, prefix), (select(vec!["t1", "t2"]), proptest::bool::weighted(0.8)));
+    let claims = prop_oneof![Just(Vec::new()).boxed(), vec(claim, 1..6).boxed()];
+    (claims, prop_oneof![Just(0), 0_u8..8]).prop_map(|(claims, required)| {
+        let unique: BTreeMap<_, _> = claims.into_iter().collect();
+        let claim = |((hostname, prefix), (tenant, enforced)): ((&str, &str), (&str, bool))| Claim {
+            hostname: Hostname::parse(hostname).unwrap(),
+            prefix: prefix.into(),
+            tenant: tenant.into(),
+            enforced,
+        };
+        (unique.into_iter().map(claim).collect(), required)
     })
 }
 
@@ -245,10 +276,12 @@ fn route(
     let id = (select(vec!["n", "n-a"]), select(vec!["r", "r-b", "s", "t", "u", "v", "w", "x"]));
     let kind = prop_oneof![5 => Just(Kind::HttpRoute), 1 => Just(Kind::GrpcRoute)];
     let rules = vec((matches, 0_u16..4, 0_u64..1 << 40), 1..4);
-    (kind, id, 0_i64..3, hostnames, 1_u8..8, rules).prop_map(
-        |(kind, (namespace, name), created, hostnames, listeners, rules)| {
+    let tenant = select(vec![None, Some("t1"), Some("t2")]);
+    (kind, id, (0_i64..3, tenant), hostnames, 1_u8..8, rules).prop_map(
+        |(kind, (namespace, name), (created, tenant), hostnames, listeners, rules)| {
             let rules = rules.into_iter().map(|(matches, backend, unique)| rule(matches, unique, backend));
-            let route = Route { id: route_id(kind, namespace, name), created, rules: rules.collect() };
+            let (id, tenant) = (route_id(kind, namespace, name), tenant.map(Into::into));
+            let route = Route { id, tenant, created, rules: rules.collect() };
             let hostnames = hostnames.into_iter().filter_map(Hostname::parse).collect();
             Placed { route: Arc::new(route), hostnames, listeners }
         },

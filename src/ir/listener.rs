@@ -27,6 +27,9 @@ pub struct Listener {
     /// Certificates for HTTPS, the first is used when none fits the server name better.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Arc<Certificate>>,
+    /// Whether it serves only what somebody claims.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub claims_required: bool,
     /// Accepted routes.
     pub routes: Routes,
 }

@@ -47,6 +47,9 @@ impl Serialize for RouteId {
 pub struct Route {
     /// The object.
     pub id: RouteId,
+    /// The tenant of its namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Arc<str>>,
     /// Its age: seconds since 1970; older wins. 0 when unknown.
     pub created: i64,
     /// Rules in the order written.

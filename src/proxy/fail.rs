@@ -58,6 +58,9 @@ impl From<Refusal> for Fail {
 
 pub(crate) const NOT_FOUND: Fail =
     Fail::new(StatusCode::NOT_FOUND, Reason::RouteNotFound, "no route serves this host and path");
+/// Looks the same to a client: who claims what is nobody's business outside.
+pub(crate) const NOT_PERMITTED: Fail =
+    Fail::new(StatusCode::NOT_FOUND, Reason::NotPermitted, "no route serves this host and path");
 /// A gRPC client cannot send this; what does shall see what is wrong (gRPC servers answer the same).
 pub(crate) const GRPC_VERSION: Fail =
     Fail::new(StatusCode::HTTP_VERSION_NOT_SUPPORTED, Reason::GrpcVersion, "gRPC is spoken over HTTP/2 only");

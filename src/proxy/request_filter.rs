@@ -1,5 +1,6 @@
 //! The first phase: which rule a request belongs to, and whether it goes to a backend at all.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use super::forwarded::RequestId;
 use super::{Proxy, authority, cors, forwarded, head, mirror, path, redirect, respond, response_filter};
 use crate::api::Kind;
 use crate::config::Downstream;
-use crate::table::{Action, Listener, Query};
+use crate::table::{Action, Found, Listener, Query};
 use crate::telemetry::Reason;
 
 /// What a request is answered with right here.
@@ -133,7 +134,9 @@ fn find(
         method: request.method.as_str(),
         headers: &request.headers,
     };
-    let hit = listener.find(&query).ok_or(fail::NOT_FOUND)?;
+    let found = listener.find(&query);
+    count_claims(&found);
+    let hit = found.hit.ok_or(if found.refused.is_some() { fail::NOT_PERMITTED } else { fail::NOT_FOUND })?;
     if hit.rule.id.route.kind == Kind::GrpcRoute && !session.is_http2() {
         return Err(fail::GRPC_VERSION);
     }
@@ -141,6 +144,16 @@ fn find(
     ctx.rule = Some(hit.rule.clone());
     ctx.listener = Some(listener.clone());
     Ok(())
+}
+
+/// Counts what claims did to a request, on the rule they did it to.
+fn count_claims(found: &Found<'_>) {
+    if let Some(refused) = found.refused {
+        refused.stats.counters().not_permitted.fetch_add(1, Ordering::Relaxed);
+    }
+    if let Some(hit) = found.hit.filter(|_| found.shadowed) {
+        hit.rule.stats.counters().shadowed.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Preflights and redirects, which no backend sees.

@@ -32,6 +32,8 @@ pub struct RuleId {
     pub route: RouteId,
     /// The rule's name, or its position.
     pub rule: Arc<str>,
+    /// The tenant of the route's namespace.
+    pub tenant: Option<Arc<str>>,
     /// The hostname pattern as the route writes it; none matches every host.
     pub hostname: Option<Hostname>,
 }

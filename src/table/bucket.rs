@@ -36,9 +36,9 @@ struct HeaderIndex {
 }
 
 impl Entry {
-    /// Whether the conditions hold.
+    /// Whether the conditions hold, and the rule may serve. To be asked last: what is refused is noted.
     pub(crate) fn matches<'t: 'a, 'a>(&'t self, lookup: &Lookup<'a>) -> bool {
-        self.conditions.as_ref().is_none_or(|conditions| conditions.hold(lookup))
+        self.conditions.as_ref().is_none_or(|conditions| conditions.hold(lookup)) && lookup.admits(&self.rule)
     }
 
     fn exact_headers(&self) -> impl Iterator<Item = (&HeaderName, &str)> {

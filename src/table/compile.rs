@@ -26,7 +26,7 @@ pub(crate) use host::Source;
 pub(crate) use route::CompiledRoute;
 
 use super::hostmap::HostMap;
-use super::{BackendCell, Cells, Listener, Map, Port, Table};
+use super::{BackendCell, Cells, Claims, Listener, Map, Port, Table};
 use crate::ir::{Backend, BackendKey, Ir, Pattern, Route, Target};
 use crate::snapshot::Socket;
 
@@ -37,16 +37,18 @@ impl Table {
         let empty = Self::default();
         let previous = previous.unwrap_or(&empty);
         let (backends, changed) = carry_cells(&ir.backends, previous);
-        let mut compiler = Compiler::new(&backends, changed);
+        let claims = Claims::compile(&ir.claims, &previous.claims);
+        let mut compiler = Compiler::new(&backends, changed, &claims);
         let listeners = compiler.listeners(&ir.listeners, &previous.listeners);
         let ports = ports(&listeners, &previous.ports);
-        Self { generation: previous.generation + 1, ports, backends, settings: ir.backends.clone(), listeners }
+        Self { generation: previous.generation + 1, ports, backends, claims, settings: ir.backends.clone(), listeners }
     }
 }
 
 /// What compiling one table needs and remembers.
 struct Compiler<'a> {
     cells: &'a Cells,
+    claims: &'a Arc<Claims>,
     /// Backends whose cell is not the one the previous table had.
     changed: HashSet<BackendKey, RandomState>,
     /// By address of the route, which the IR keeps alive: shared by listeners and hostnames.
@@ -58,8 +60,8 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(cells: &'a Cells, changed: HashSet<BackendKey, RandomState>) -> Self {
-        Self { cells, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
+    fn new(cells: &'a Cells, changed: HashSet<BackendKey, RandomState>, claims: &'a Arc<Claims>) -> Self {
+        Self { cells, claims, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
     }
 
     /// Whether what was compiled from one route serves another: equal, and with the same cells.

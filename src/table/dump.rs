@@ -268,7 +268,7 @@ mod tests {
             retry: None,
         };
         let id = RouteId { kind: api::Kind::HttpRoute, key: ObjectKey::new("ns", "r") };
-        let route = Arc::new(Route { id, created: 0, rules: vec![rule] });
+        let route = Arc::new(Route { id, tenant: None, created: 0, rules: vec![rule] });
         let hostnames = ["*.a.com", "a.com"].into_iter().filter_map(Hostname::parse).collect();
         let listener = ir::Listener {
             gateway: ObjectKey::new("ns", "gw"),
@@ -278,9 +278,11 @@ mod tests {
             protocol: ListenerProtocol::Http,
             hostname: None,
             certificates: Vec::new(),
+            claims_required: false,
             routes: [ir::Attached { hostnames, route }].into_iter().collect(),
         };
-        Ir { listeners: vec![Arc::new(listener)], backends: [(key, ir::Backend::default())].into_iter().collect() }
+        let backends = [(key, ir::Backend::default())].into_iter().collect();
+        Ir { listeners: vec![Arc::new(listener)], backends, ..Ir::default() }
     }
 
     #[test]

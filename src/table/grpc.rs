@@ -72,7 +72,7 @@ fn find_pattern<'t: 'a, 'a>(
 ) -> Option<&'t Arc<Rule>> {
     let fits = |pattern: &Option<Arc<Pattern>>, text| pattern.as_ref().is_none_or(|pattern| pattern.matches(text));
     let found = patterns.iter().find(|(patterns, entry)| {
-        entry.matches(lookup) && fits(&patterns.service, call.service) && fits(&patterns.method, call.method)
+        fits(&patterns.service, call.service) && fits(&patterns.method, call.method) && entry.matches(lookup)
     });
     found.map(|(_, entry)| &entry.rule)
 }

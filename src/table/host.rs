@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::hostmap::HostMap;
-use super::matcher::Lookup;
+use super::matcher::{Lookup, May};
 use super::path::HostTable;
-use super::{Hit, Query};
+use super::{Claims, Found, Hit, Query, Rule};
 use crate::api::ObjectKey;
 use crate::ir::{self, Certificate, Hostname, ListenerProtocol};
 use crate::snapshot::Socket;
@@ -41,6 +41,10 @@ pub struct Listener {
     pub hostname: Option<Hostname>,
     /// Certificates, for HTTPS.
     pub certificates: Vec<Arc<Certificate>>,
+    /// Whether it serves only what somebody claims.
+    pub claims_required: bool,
+    /// Who alone may serve what.
+    pub claims: Arc<Claims>,
     /// What it was compiled from.
     pub(crate) source: Arc<ir::Listener>,
     /// Its rules, by hostname as the routes write it.
@@ -64,12 +68,29 @@ impl Listener {
     /// Allocates nothing, except for regular expressions over several fields of one header
     /// (beyond 512 bytes) or over an encoded query value (beyond 256 bytes).
     #[must_use]
-    pub fn find(&self, query: &Query<'_>) -> Option<Hit<'_>> {
-        find(&self.hosts, query)
+    pub fn find<'a>(&'a self, query: &'a Query<'a>) -> Found<'a> {
+        let may = self.may(self.claims.owner(query.host, query.path));
+        let (hit, refused) = find(&self.hosts, query, may);
+        let shadow = self.claims.shadow(query.host, query.path).map(|owner| self.may(owner));
+        let shadowed = hit.zip(shadow).is_some_and(|(hit, may)| !may.includes(hit.rule));
+        Found { hit, refused, shadowed }
+    }
+
+    fn may<'a>(&self, owner: Option<&'a Arc<str>>) -> May<'a> {
+        match owner {
+            Some(owner) => May::Only(owner),
+            None if self.claims_required => May::None,
+            None => May::All,
+        }
     }
 }
 
-fn find<'t>(hosts: &'t HostMap<Arc<HostTable>>, query: &Query<'_>) -> Option<Hit<'t>> {
-    let lookup = Lookup::new(query);
-    hosts.covering(query.host).find_map(|table| table.find(&lookup))
+fn find<'a>(
+    hosts: &'a HostMap<Arc<HostTable>>,
+    query: &'a Query<'a>,
+    may: May<'a>,
+) -> (Option<Hit<'a>>, Option<&'a Arc<Rule>>) {
+    let lookup = Lookup::new(query, may);
+    let hit = hosts.covering(query.host).find_map(|table| table.find(&lookup));
+    (hit, lookup.refused.get())
 }

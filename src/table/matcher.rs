@@ -1,13 +1,14 @@
 //! The conditions of a match besides its path: method, headers, query.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use http::header::ValueIter;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use super::Query;
 use super::query::Params;
+use super::{Query, Rule};
 use crate::ir::Pattern;
 
 /// One lookup: the request, and what has been read of it.
@@ -15,6 +16,32 @@ use crate::ir::Pattern;
 pub(crate) struct Lookup<'a> {
     pub(crate) request: &'a Query<'a>,
     pub(crate) params: Params<'a>,
+    /// Who may serve it.
+    pub(crate) may: May<'a>,
+    /// The first rule that matches and may not.
+    pub(crate) refused: Cell<Option<&'a Arc<Rule>>>,
+}
+
+/// Whose rules a request may be served by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum May<'a> {
+    /// Everybody's.
+    All,
+    /// This tenant's.
+    Only(&'a str),
+    /// Nobody's: it is not claimed, and must be.
+    None,
+}
+
+impl May<'_> {
+    /// Whether a rule may serve.
+    pub(crate) fn includes(self, rule: &Rule) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(owner) => rule.id.tenant.as_deref() == Some(owner),
+            Self::None => false,
+        }
+    }
 }
 
 /// Conditions of which all must hold; shared by the listeners and hostnames of a route.
@@ -36,8 +63,17 @@ pub(crate) enum Value {
 
 impl<'a> Lookup<'a> {
     /// Starts a lookup.
-    pub(crate) const fn new(request: &'a Query<'a>) -> Self {
-        Self { request, params: Params::new(request.query) }
+    pub(crate) const fn new(request: &'a Query<'a>, may: May<'a>) -> Self {
+        Self { request, params: Params::new(request.query), may, refused: Cell::new(None) }
+    }
+
+    /// Whether a rule that matches may serve.
+    pub(crate) fn admits(&self, rule: &'a Arc<Rule>) -> bool {
+        let admitted = self.may.includes(rule);
+        if !admitted && self.refused.get().is_none() {
+            self.refused.set(Some(rule));
+        }
+        admitted
     }
 }
 

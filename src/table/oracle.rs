@@ -6,7 +6,9 @@
 use std::cmp::Reverse;
 
 use super::Query;
-use crate::ir::{GrpcMatch, Hostname, Ir, Listener, Match, PathMatch, Pattern, Route, Rule, ValueMatch, ValuePattern};
+use crate::ir::{
+    Claim, GrpcMatch, Hostname, Ir, Listener, Match, PathMatch, Pattern, Route, Rule, ValueMatch, ValuePattern,
+};
 use crate::snapshot::Socket;
 
 /// One match of one rule for one request, and whether it holds.
@@ -39,6 +41,10 @@ pub enum Mismatch<'i> {
     Header(&'i str),
     /// The query parameter of this name.
     Query(&'i str),
+    /// Everything holds, but the host and path are claimed by this tenant.
+    Claimed(&'i str),
+    /// Everything holds, but nobody claims the host and path, and somebody must.
+    Unclaimed,
 }
 
 /// The listener that serves a host on a socket: exact, then the longest wildcard, then none.
@@ -49,16 +55,26 @@ pub fn listener<'i>(ir: &'i Ir, socket: Socket, host: &str) -> Option<&'i Listen
     covering.min_by_key(|listener| hostname_rank(listener.hostname.as_ref())).map(|listener| &**listener)
 }
 
+/// The claim that decides about a host and path: of the most specific hostname that has one for the path,
+/// that with the longest prefix.
+#[must_use]
+pub fn claim<'i>(ir: &'i Ir, query: &Query<'_>) -> Option<&'i Claim> {
+    let enforced = ir.claims.iter().filter(|claim| claim.enforced);
+    let covering = enforced.filter(|claim| claim.hostname.covers(query.host) && claim.covers_path(query.path));
+    covering.min_by_key(|claim| (hostname_rank(Some(&claim.hostname)), Reverse(claim.prefix.len())))
+}
+
 /// The match that wins a request at a listener.
 #[must_use]
-pub fn find<'i>(listener: &'i Listener, query: &Query<'_>) -> Option<Candidate<'i>> {
-    explain(listener, query).into_iter().find(|candidate| candidate.mismatch.is_none())
+pub fn find<'i>(ir: &'i Ir, listener: &'i Listener, query: &Query<'_>) -> Option<Candidate<'i>> {
+    explain(ir, listener, query).into_iter().find(|candidate| candidate.mismatch.is_none())
 }
 
 /// Every match of a listener in order of precedence, each with its first mismatch.
 #[must_use]
-pub fn explain<'i>(listener: &'i Listener, query: &Query<'_>) -> Vec<Candidate<'i>> {
+pub fn explain<'i>(ir: &'i Ir, listener: &'i Listener, query: &Query<'_>) -> Vec<Candidate<'i>> {
     let mut candidates = Vec::new();
+    let claim = claim(ir, query);
     for attached in listener.routes.iter() {
         let hostnames: Vec<_> = match &*attached.hostnames {
             [] => vec![None],
@@ -68,6 +84,7 @@ pub fn explain<'i>(listener: &'i Listener, query: &Query<'_>) -> Vec<Candidate<'
             for (n, rule) in attached.route.rules.iter().enumerate() {
                 for (m, condition) in rule.matches.iter().enumerate() {
                     let mismatch = mismatch(hostname, condition, query);
+                    let mismatch = mismatch.or_else(|| not_permitted(listener, &attached.route, claim));
                     let (route, position) = (&*attached.route, (n, m));
                     candidates.push(Candidate { hostname, route, rule, position, condition, mismatch });
                 }
@@ -76,6 +93,15 @@ pub fn explain<'i>(listener: &'i Listener, query: &Query<'_>) -> Vec<Candidate<'
     }
     candidates.sort_by_cached_key(precedence);
     candidates
+}
+
+/// Why a route may not serve, though everything matches.
+fn not_permitted<'i>(listener: &Listener, route: &Route, claim: Option<&'i Claim>) -> Option<Mismatch<'i>> {
+    match claim {
+        Some(claim) if route.tenant.as_ref() != Some(&claim.tenant) => Some(Mismatch::Claimed(&claim.tenant)),
+        None if listener.claims_required => Some(Mismatch::Unclaimed),
+        _ => None,
+    }
 }
 
 /// The order of the Gateway API; the least wins.

@@ -62,7 +62,7 @@ impl HostTable {
         let exact = || self.exact.get(path).and_then(|bucket| bucket.find(lookup));
         let pattern = || {
             let mut patterns = self.patterns.iter();
-            let found = patterns.find(|(pattern, entry)| entry.matches(lookup) && pattern.matches(path));
+            let found = patterns.find(|(pattern, entry)| pattern.matches(path) && entry.matches(lookup));
             found.map(|(_, entry)| &entry.rule)
         };
         let grpc = self.grpc.as_ref().and_then(|grpc| grpc.find(lookup));

@@ -33,6 +33,10 @@ pub struct Counters {
     pub response_bytes: AtomicU64,
     /// Tries after the first.
     pub retries: AtomicU64,
+    /// Requests that the rule would have won, had their host and path not been somebody else's.
+    pub not_permitted: AtomicU64,
+    /// Requests it served, and would not have if every claim was enforced.
+    pub shadowed: AtomicU64,
 }
 
 /// One (code, reason) pair: a link of a list that only grows.

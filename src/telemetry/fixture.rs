@@ -17,6 +17,7 @@ pub(super) fn rule(route: &str, hostname: Option<&str>) -> Rule {
         retry: None,
     };
     let id = RuleId {
+        tenant: None,
         gateway: ObjectKey::new("infra", "edge"),
         listener: "web".into(),
         route: RouteId { kind: Kind::HttpRoute, key: ObjectKey::new("shop", route) },

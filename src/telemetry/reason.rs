@@ -9,6 +9,8 @@ labels! {
         None = "",
         /// No rule matches.
         RouteNotFound = "route_not_found",
+        /// Rules match, but another tenant claims the host and path.
+        NotPermitted = "not_permitted",
         /// The connection's certificate is not for this host.
         Misdirected = "misdirected",
         /// The request is not valid HTTP, or its path cannot be normalised.
@@ -61,7 +63,7 @@ impl Reason {
         match self {
             Self::None => 200,
             Self::BadRequest => 400,
-            Self::RouteNotFound => 404,
+            Self::RouteNotFound | Self::NotPermitted => 404,
             Self::MethodNotAllowed => 405,
             Self::ClientTimeout => 408,
             Self::UriTooLong => 414,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::{Registry, TextEncoder};
 use smallvec::SmallVec;
@@ -14,7 +15,7 @@ use super::process;
 use crate::api::ObjectKey;
 use crate::ir::Certificate;
 use crate::table::Rule;
-use crate::table::stats::{BUCKETS_US, RuleStats};
+use crate::table::stats::{BUCKETS_US, Counters, RuleStats};
 
 /// What is served at this moment, as far as metrics show it. May visit the same thing twice.
 pub trait Served: Send + Sync {
@@ -28,11 +29,14 @@ pub trait Served: Send + Sync {
 /// Bytes after which a piece is handed out.
 const PIECE: usize = 32 << 10;
 
+const NOT_PERMITTED: &str = "paifang_claims_not_permitted_total";
+const SHADOWED: &str = "paifang_claims_shadowed_total";
+
 type Stats = SmallVec<[Arc<RuleStats>; 1]>;
 type Family = (&'static str, &'static str, &'static str, fn(&str, &Stats, &mut String));
 
 /// The families of rules, in the order they are written: name, type, help, writer.
-const FAMILIES: [Family; 5] = [
+const FAMILIES: [Family; 7] = [
     ("paifang_requests_total", "counter", "Requests finished.", requests),
     ("paifang_request_duration_seconds", "histogram", "Time from a request's header to its end.", durations),
     ("paifang_request_bytes_total", "counter", "Bytes of request bodies.", |labels, stats, out| {
@@ -44,6 +48,17 @@ const FAMILIES: [Family; 5] = [
     ("paifang_retries_total", "counter", "Tries after the first.", |labels, stats, out| {
         sum("paifang_retries_total", labels, stats, |c| &c.retries, out);
     }),
+    (NOT_PERMITTED, "counter", "Requests a rule did not get because of a claim.", |labels, stats, out| {
+        sum_if_any(NOT_PERMITTED, labels, stats, |c| &c.not_permitted, out);
+    }),
+    (
+        SHADOWED,
+        "counter",
+        "Requests a rule got and would not get if all claims were enforced.",
+        |labels, stats, out| {
+            sum_if_any(SHADOWED, labels, stats, |c| &c.shadowed, out);
+        },
+    ),
 ];
 
 /// An iterator over the pieces of one scrape.
@@ -120,7 +135,7 @@ fn labels(rule: &Rule) -> String {
         ("route_namespace", &id.route.key.namespace),
         ("route", &id.route.key.name),
         ("rule", &id.rule),
-        ("tenant", ""),
+        ("tenant", id.tenant.as_deref().unwrap_or_default()),
         ("hostname", &hostname),
     ] {
         label(name, value, &mut out);
@@ -164,16 +179,22 @@ fn durations(labels: &str, stats: &Stats, out: &mut String) {
     let _ = writeln!(out, "paifang_request_duration_seconds_count{{{labels}}} {count}");
 }
 
-fn sum(
-    name: &str,
-    labels: &str,
-    stats: &Stats,
-    counter: fn(&crate::table::stats::Counters) -> &std::sync::atomic::AtomicU64,
-    out: &mut String,
-) {
+type Counter = fn(&Counters) -> &AtomicU64;
+
+fn total(stats: &Stats, counter: Counter) -> u64 {
     let used = stats.iter().filter_map(|stats| stats.used());
-    let total: u64 = used.map(|counters| counter(counters).load(std::sync::atomic::Ordering::Relaxed)).sum();
-    let _ = writeln!(out, "{name}{{{labels}}} {total}");
+    used.map(|counters| counter(counters).load(Ordering::Relaxed)).sum()
+}
+
+fn sum(name: &str, labels: &str, stats: &Stats, counter: Counter, out: &mut String) {
+    let _ = writeln!(out, "{name}{{{labels}}} {}", total(stats, counter));
+}
+
+/// For what most rules never count.
+fn sum_if_any(name: &str, labels: &str, stats: &Stats, counter: Counter, out: &mut String) {
+    if total(stats, counter) > 0 {
+        sum(name, labels, stats, counter, out);
+    }
 }
 
 fn write_unrouted(unrouted: &RuleStats, out: &mut String) {

@@ -220,7 +220,7 @@ fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, looked_for: &mut
     }
     let id = RouteId { kind: route.kind(), key: key.clone() };
     let refused = hostless || (!dropped.is_empty() && dropped.len() == route.rule_count());
-    let route = Arc::new(Route { id, created: created(route.metadata()), rules });
+    let route = Arc::new(Route { id, tenant: None, created: created(route.metadata()), rules });
     Lowered { route, hostnames, findings, dropped, refused, hostless }
 }
 

@@ -67,6 +67,7 @@ impl<'a> Compiler<'a> {
                 listener: Arc::clone(&owner.listener.name),
                 route: route.id.clone(),
                 rule: self.label(rule.name.as_ref(), position),
+                tenant: route.tenant.clone(),
                 hostname: owner.pattern.cloned(),
             };
             let known = old.and_then(|old| known(&old.rules, &id, position));

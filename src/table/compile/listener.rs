@@ -37,6 +37,7 @@ impl<'a> Compiler<'a> {
     fn listener(&mut self, source: &'a Arc<ir::Listener>, previous: Option<&'a Arc<Listener>>) -> Arc<Listener> {
         if let Some(previous) = previous
             && self.changed.is_empty()
+            && Arc::ptr_eq(&previous.claims, self.claims)
             && Arc::ptr_eq(&previous.source, source)
         {
             return Arc::clone(previous);
@@ -44,6 +45,7 @@ impl<'a> Compiler<'a> {
         let hosts = self.hosts(source, previous);
         if let Some(previous) = previous
             && Arc::ptr_eq(&hosts, &previous.hosts)
+            && Arc::ptr_eq(&previous.claims, self.claims)
             && previous.source == *source
         {
             return Arc::clone(previous);
@@ -57,6 +59,8 @@ impl<'a> Compiler<'a> {
             protocol: source.protocol,
             hostname: source.hostname.clone(),
             certificates: source.certificates.clone(),
+            claims_required: source.claims_required,
+            claims: Arc::clone(self.claims),
             source: Arc::clone(source),
             hosts,
         })

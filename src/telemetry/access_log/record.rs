@@ -91,6 +91,8 @@ struct RuleNames<'r> {
     route_namespace: &'r str,
     route: &'r str,
     rule: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'r str>,
     hostname: Cow<'r, str>,
 }
 
@@ -139,6 +141,7 @@ impl<'r> RuleNames<'r> {
             route_namespace: &id.route.key.namespace,
             route: &id.route.key.name,
             rule: &id.rule,
+            tenant: id.tenant.as_deref(),
             hostname: id.hostname.as_ref().map_or(Cow::Borrowed("*"), |name| Cow::Owned(name.to_string())),
         }
     }

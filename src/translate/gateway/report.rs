@@ -45,6 +45,7 @@ fn lower(gateway: &ObjectKey, listener: &mut ListenerPlan<'_>) -> Option<Listene
         protocol: listener.protocol?,
         hostname: listener.hostname.clone(),
         certificates: std::mem::take(&mut listener.certificates),
+        claims_required: false,
         routes: std::mem::take(&mut listener.routes),
     })
 }
