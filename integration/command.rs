@@ -17,6 +17,8 @@ mod check;
 mod child;
 #[path = "command/client.rs"]
 mod client;
+#[path = "command/crds.rs"]
+mod crds;
 #[path = "command/edit.rs"]
 mod edit;
 #[path = "command/end.rs"]
@@ -45,7 +47,7 @@ fn help_shows_what_to_type_first() {
     let (code, help, _) = call(&["--help"]);
     assert_eq!(code, Some(0));
     assert!(help.contains("paifang run --manifests conf/quickstart"), "{help}");
-    for command in ["run", "check", "echo", "version"] {
+    for command in ["run", "check", "echo", "crds", "version"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help}");
     }
     let (code, _, usage) = call(&[]);

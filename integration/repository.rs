@@ -11,6 +11,8 @@
 
 #[path = "repository/conf.rs"]
 mod conf;
+#[path = "repository/crds.rs"]
+mod crds;
 #[path = "repository/deploy.rs"]
 mod deploy;
 #[path = "repository/files.rs"]
@@ -19,6 +21,10 @@ mod files;
 mod labels;
 #[path = "repository/modules.rs"]
 mod modules;
+#[path = "repository/reference.rs"]
+mod reference;
+#[path = "repository/schema.rs"]
+mod schema;
 #[path = "repository/sources.rs"]
 mod sources;
 #[path = "repository/texts.rs"]

@@ -1,6 +1,7 @@
 //! The command line: a contract, and a teacher.
 
 mod check;
+mod crds;
 mod demo;
 mod echo;
 mod report;
@@ -44,6 +45,8 @@ enum Command {
     Check(Check),
     /// Run a small backend that answers every request with a description of it.
     Echo(Echo),
+    /// Print the CRDs of Paifang's own kinds, for `kubectl apply --server-side -f -`.
+    Crds,
     /// Print the version.
     Version,
 }
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Echo(arguments) => echo::echo(&arguments),
+        Command::Crds => crds::crds(),
         Command::Version => version(),
     };
     done.unwrap_or_else(|error| {

@@ -21,6 +21,7 @@ use crate::api::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant, TcpRoute, TlsRoute,
     UdpRoute,
 };
+use crate::api::policy::{GatewayParameters, RateLimitPolicy, ShareGrant, Tenant};
 use crate::api::{Kind, ObjectKey, ObjectRef};
 
 /// Objects of one kind by namespace and name. To change one among many costs little, and two versions
@@ -185,6 +186,14 @@ kinds! {
     reference_grants: ReferenceGrant = ReferenceGrant,
     /// BackendTLSPolicy
     backend_tls_policies: BackendTlsPolicy = BackendTlsPolicy,
+    /// Tenant
+    tenants: Tenant = Tenant,
+    /// ShareGrant
+    share_grants: ShareGrant = ShareGrant,
+    /// RateLimitPolicy
+    rate_limit_policies: RateLimitPolicy = RateLimitPolicy,
+    /// GatewayParameters
+    gateway_parameters: GatewayParameters = GatewayParameters,
     /// Namespace
     namespaces: Namespace = Namespace,
     /// Service

@@ -10,7 +10,7 @@ look() { local name=$1; shift; timeout 30 "$here/in.sh" "$@" >"$to/$name" 2>&1 |
 
 if [[ ${1:-} != --logs ]]; then
     look objects.yaml kubectl get -A -o yaml \
-        gatewayclasses,gateways,listenersets,httproutes,grpcroutes,referencegrants,backendtlspolicies
+        gatewayclasses,gateways,listenersets,httproutes,grpcroutes,referencegrants,backendtlspolicies,paifang
     look workloads.txt kubectl get nodes,pods,services,endpointslices -A -o wide
     look events.txt kubectl get events -A --sort-by=.lastTimestamp
     look describe.txt kubectl -n "$namespace" describe deployments,pods

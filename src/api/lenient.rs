@@ -7,11 +7,11 @@
 
 /// Declares a string enumeration with an `Other` variant for unknown values.
 macro_rules! lenient_enum {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
-            $(#[doc = concat!("`", $text, "`")] $variant,)+
+            $(#[doc = concat!("`", $text, "`")] $(#[$of])* $variant,)+
             /// A value this version does not know, kept as written.
             Other(Box<str>),
         }
@@ -48,6 +48,21 @@ macro_rules! lenient_enum {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
+            }
+        }
+
+        // In a CRD of ours the known values are an enum: the API server is as old as the CRD it has.
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "enum": Self::KNOWN})
             }
         }
 

@@ -68,6 +68,14 @@ pub enum Kind {
     ReferenceGrant,
     /// `gateway.networking.k8s.io` BackendTLSPolicy
     BackendTlsPolicy,
+    /// `paifang.dev` Tenant
+    Tenant,
+    /// `paifang.dev` ShareGrant
+    ShareGrant,
+    /// `paifang.dev` RateLimitPolicy
+    RateLimitPolicy,
+    /// `paifang.dev` GatewayParameters
+    GatewayParameters,
     /// core Namespace
     Namespace,
     /// core Service
@@ -82,7 +90,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in declaration order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::GatewayClass,
         Self::Gateway,
         Self::ListenerSet,
@@ -93,6 +101,10 @@ impl Kind {
         Self::UdpRoute,
         Self::ReferenceGrant,
         Self::BackendTlsPolicy,
+        Self::Tenant,
+        Self::ShareGrant,
+        Self::RateLimitPolicy,
+        Self::GatewayParameters,
         Self::Namespace,
         Self::Service,
         Self::Secret,
@@ -114,6 +126,10 @@ impl Kind {
             Self::UdpRoute => "UDPRoute",
             Self::ReferenceGrant => "ReferenceGrant",
             Self::BackendTlsPolicy => "BackendTLSPolicy",
+            Self::Tenant => "Tenant",
+            Self::ShareGrant => "ShareGrant",
+            Self::RateLimitPolicy => "RateLimitPolicy",
+            Self::GatewayParameters => "GatewayParameters",
             Self::Namespace => "Namespace",
             Self::Service => "Service",
             Self::Secret => "Secret",
@@ -128,6 +144,9 @@ impl Kind {
         match self {
             Self::Namespace | Self::Service | Self::Secret | Self::ConfigMap => "",
             Self::EndpointSlice => "discovery.k8s.io",
+            Self::Tenant | Self::ShareGrant | Self::RateLimitPolicy | Self::GatewayParameters => {
+                crate::api::policy::GROUP
+            }
             _ => crate::api::gateway::GROUP,
         }
     }
@@ -146,6 +165,10 @@ impl Kind {
             Self::UdpRoute => "udproutes",
             Self::ReferenceGrant => "referencegrants",
             Self::BackendTlsPolicy => "backendtlspolicies",
+            Self::Tenant => "tenants",
+            Self::ShareGrant => "sharegrants",
+            Self::RateLimitPolicy => "ratelimitpolicies",
+            Self::GatewayParameters => "gatewayparameters",
             Self::Namespace => "namespaces",
             Self::Service => "services",
             Self::Secret => "secrets",
@@ -154,17 +177,28 @@ impl Kind {
         }
     }
 
-    /// How the API server is asked for objects of this kind. All are read in their version `v1`.
+    /// The version in which objects of this kind are read.
+    #[must_use]
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::Tenant | Self::ShareGrant | Self::RateLimitPolicy | Self::GatewayParameters => {
+                crate::api::policy::VERSION
+            }
+            _ => "v1",
+        }
+    }
+
+    /// How the API server is asked for objects of this kind.
     #[must_use]
     pub fn resource(self) -> kube::core::ApiResource {
-        let kind = kube::core::GroupVersionKind::gvk(self.group(), "v1", self.as_str());
+        let kind = kube::core::GroupVersionKind::gvk(self.group(), self.version(), self.as_str());
         kube::core::ApiResource::from_gvk_with_plural(&kind, self.plural())
     }
 
     /// Whether objects of this kind live outside namespaces.
     #[must_use]
     pub const fn is_cluster_scoped(self) -> bool {
-        matches!(self, Self::GatewayClass | Self::Namespace)
+        matches!(self, Self::GatewayClass | Self::Tenant | Self::Namespace)
     }
 }
 

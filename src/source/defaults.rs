@@ -9,6 +9,10 @@ pub(super) fn apply(value: &mut Value, shape: &Shape) {
     match (shape, value) {
         (Shape::Object(known) | Shape::Open(known), Value::Object(fields)) => apply_fields(fields, known),
         (Shape::List(list), Value::Array(items)) => items.iter_mut().for_each(|item| apply(item, &list.item)),
+        (Shape::Named(named), Value::Object(values)) => {
+            values.retain(|_, value| !value.is_null());
+            values.values_mut().for_each(|value| apply(value, &named.item));
+        }
         _ => {}
     }
 }
@@ -147,6 +151,24 @@ mod tests {
         assert_eq!(spec["tls"]["backend"]["clientCertificateRef"]["kind"], "Secret");
         assert_eq!(spec["tls"]["frontend"]["default"]["validation"]["mode"], "AllowValidOnly");
         assert_eq!(spec["tls"]["frontend"]["perPort"][0]["tls"]["validation"]["mode"], "AllowValidOnly");
+    }
+
+    #[test]
+    fn our_own_kinds_get_the_defaults_of_their_crds() {
+        let spec = defaulted(Kind::Tenant, json!({"namespaces": {}, "share": {}}));
+        assert_eq!(spec, json!({"namespaces": {}, "share": {"weight": 1}, "mode": "Enforce"}));
+        let limits =
+            json!({"one": {"response": {}, "when": [{"paths": [{"value": "/a"}], "headers": [{"name": "a"}]}]}});
+        let spec = defaulted(Kind::RateLimitPolicy, json!({ "limits": limits }));
+        let limit = &spec["limits"]["one"];
+        assert_eq!((&limit["mode"], &limit["onStoreFailure"]), (&json!("Enforce"), &json!("Local")));
+        assert_eq!(limit["response"], json!({"status": 429}));
+        assert_eq!(limit["when"][0]["paths"][0]["type"], "Prefix");
+        assert_eq!(limit["when"][0]["headers"][0]["type"], "Exact");
+        let spec = defaulted(Kind::ShareGrant, json!({"from": [{"kind": "HTTPRoute"}], "to": [{"kind": "Service"}]}));
+        assert_eq!(spec["from"][0]["group"], "gateway.networking.k8s.io");
+        assert_eq!(spec["to"][0], json!({"kind": "Service"}), "the group of a target is written");
+        assert_eq!(defaulted(Kind::GatewayParameters, json!({})), json!({"claims": "Optional"}));
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! One description serves both [`super::defaults`], which fills in what the API server would, and
 //! [`super::validate`], which refuses what it would refuse. The tables follow the experimental
-//! channel of Gateway API v1.7; enumerations are left open on purpose, because the translator
-//! answers a value from the future with `UnsupportedValue`.
+//! channel of Gateway API v1.7; their enumerations are left open on purpose, because the translator
+//! answers a value from the future with `UnsupportedValue`. Those of our own kinds are made from the
+//! CRDs of this version, so nothing is from the future in them.
 
 mod core;
 mod filter;
 mod form;
 mod gateway;
+mod own;
 mod policy;
 mod route;
 mod shared;
@@ -28,6 +30,12 @@ pub(super) enum Shape {
     List(&'static List),
     /// Text by text, at most so many entries.
     Map(usize),
+    /// Values of one shape by name.
+    Named(&'static Named),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A Kubernetes quantity of at least one: a number, or text with a suffix.
+    Quantity,
     /// Text.
     Text(Text),
     /// A whole number between the two, both included.
@@ -79,6 +87,14 @@ pub(super) struct List {
     pub(super) distinct: Distinct,
 }
 
+/// A map, and how many entries it may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    pub(super) item: Shape,
+    pub(super) least: usize,
+    pub(super) most: usize,
+}
+
 /// What may not be there twice.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Distinct {
@@ -123,7 +139,7 @@ const fn keyed(item: Shape, least: usize, most: usize, key: &'static str) -> Lis
 }
 
 /// The fields of an object of a kind, beside `apiVersion` and `kind`.
-pub(super) const fn of(kind: Kind) -> Shape {
+pub(super) fn of(kind: Kind) -> Shape {
     match kind {
         Kind::GatewayClass => gateway::GATEWAY_CLASS,
         Kind::Gateway => gateway::GATEWAY,
@@ -134,6 +150,7 @@ pub(super) const fn of(kind: Kind) -> Shape {
         Kind::TcpRoute | Kind::UdpRoute => route::L4_ROUTE,
         Kind::ReferenceGrant => policy::REFERENCE_GRANT,
         Kind::BackendTlsPolicy => policy::BACKEND_TLS_POLICY,
+        Kind::Tenant | Kind::ShareGrant | Kind::RateLimitPolicy | Kind::GatewayParameters => own::of(kind),
         Kind::Namespace => core::NAMESPACE,
         Kind::Service => core::SERVICE,
         Kind::Secret => core::SECRET,

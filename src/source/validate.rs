@@ -1,5 +1,5 @@
 //! Refuses what an API server would refuse: first the shape of the JSON, then the rules between
-//! fields that the Gateway API writes in CEL.
+//! fields that the Gateway API and our own CRDs write in CEL.
 
 mod backend;
 mod core;
@@ -9,7 +9,9 @@ mod http_route;
 mod listener;
 mod parent;
 mod policy;
+mod rate_limit;
 mod shape;
+mod tenant;
 
 use super::finding::Level;
 use crate::snapshot::Object;
@@ -79,10 +81,14 @@ pub(super) fn check_rules(object: &Object, out: &mut Violations) {
             backend::check_l4_rules(&route.spec.rules, out);
         }
         Object::BackendTlsPolicy(policy) => policy::check(&policy.spec, out),
+        Object::Tenant(tenant) => tenant::check(&tenant.spec, out),
+        Object::ShareGrant(grant) => tenant::check_grant(&grant.spec, out),
+        Object::RateLimitPolicy(policy) => rate_limit::check(&policy.spec, out),
         Object::Service(service) => core::check_service(service, out),
         Object::EndpointSlice(slice) => core::check_endpoint_slice(slice, out),
         Object::GatewayClass(_)
         | Object::ReferenceGrant(_)
+        | Object::GatewayParameters(_)
         | Object::Namespace(_)
         | Object::Secret(_)
         | Object::ConfigMap(_) => {}

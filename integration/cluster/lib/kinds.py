@@ -1,5 +1,6 @@
 """Kinds that the tests touch: API group with version, plural, and whether they live in a namespace."""
 GATEWAY_API = "gateway.networking.k8s.io/v1"
+PAIFANG = "paifang.dev/v1alpha1"
 
 KINDS = {
     "Namespace": ("v1", "namespaces", False),
@@ -17,6 +18,10 @@ KINDS = {
     "HTTPRoute": (GATEWAY_API, "httproutes", True),
     "GRPCRoute": (GATEWAY_API, "grpcroutes", True),
     "BackendTLSPolicy": (GATEWAY_API, "backendtlspolicies", True),
+    "Tenant": (PAIFANG, "tenants", False),
+    "ShareGrant": (PAIFANG, "sharegrants", True),
+    "RateLimitPolicy": (PAIFANG, "ratelimitpolicies", True),
+    "GatewayParameters": (PAIFANG, "gatewayparameters", True),
 }
 
 

@@ -52,12 +52,15 @@ fn is_noted(kind: Kind, value: &Value) -> bool {
         | Kind::TlsRoute
         | Kind::TcpRoute
         | Kind::UdpRoute
-        | Kind::BackendTlsPolicy => true,
+        | Kind::BackendTlsPolicy
+        | Kind::Tenant
+        | Kind::ShareGrant
+        | Kind::RateLimitPolicy => true,
         Kind::Service | Kind::EndpointSlice => {
             let label = value.get("metadata").and_then(|metadata| metadata.get("labels")?.get(MANAGED_BY.0));
             label.is_some_and(|label| label == MANAGED_BY.1)
         }
-        Kind::ReferenceGrant | Kind::Namespace | Kind::Secret | Kind::ConfigMap => false,
+        Kind::ReferenceGrant | Kind::GatewayParameters | Kind::Namespace | Kind::Secret | Kind::ConfigMap => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which kinds and versions are served, and what is said about the others.
 
-use crate::api::{Kind, gateway};
+use crate::api::{Kind, gateway, policy};
 use crate::source::finding::Level;
 
 /// What an apiVersion and a kind are to us.
@@ -59,17 +59,23 @@ pub(super) fn recognise(api_version: &str, kind: &str) -> Recognised {
     };
     let current = current_version(known);
     match (known, version) {
+        _ if known.group() == policy::GROUP && version == policy::VERSION => {
+            Recognised::Served { kind: known, api_version: current }
+        }
+        _ if known.group() == policy::GROUP => no_such_version(kind, version, current),
         (Kind::GatewayClass | Kind::Gateway | Kind::HttpRoute | Kind::ReferenceGrant, "v1" | "v1beta1") | (_, "v1") => {
             Recognised::Served { kind: known, api_version: current }
         }
         (Kind::TlsRoute, "v1alpha2" | "v1alpha3")
         | (Kind::TcpRoute | Kind::UdpRoute, "v1alpha2")
         | (Kind::BackendTlsPolicy, "v1alpha3") => Recognised::Deprecated { kind: known, api_version: current },
-        _ => {
-            let message = format!("{kind} has no version '{version}'");
-            not_served(Level::Error, "apiVersion", message, format!("write {current}"))
-        }
+        _ => no_such_version(kind, version, current),
     }
+}
+
+fn no_such_version(kind: &str, version: &str, current: &str) -> Recognised {
+    let message = format!("{kind} has no version '{version}'");
+    not_served(Level::Error, "apiVersion", message, format!("write {current}"))
 }
 
 /// What is said about an object that is read and checked but has no effect yet.
@@ -78,6 +84,10 @@ pub(super) fn unserved(kind: Kind) -> Option<(String, &'static str)> {
         Kind::BackendTlsPolicy => "connections to its backends are NOT encrypted",
         Kind::ListenerSet => "write its listeners into the Gateway",
         Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => "HTTPRoute and GRPCRoute are served",
+        Kind::Tenant => "its claims, quotas and limits are NOT enforced",
+        Kind::ShareGrant => "write a ReferenceGrant",
+        Kind::RateLimitPolicy => "nothing is limited by it",
+        Kind::GatewayParameters => "every Gateway works as if it were not there",
         _ => return None,
     };
     Some((format!("{} is checked but not served yet", kind.as_str()), remedy))
@@ -87,6 +97,7 @@ const fn current_version(kind: Kind) -> &'static str {
     match kind {
         Kind::Namespace | Kind::Service | Kind::Secret | Kind::ConfigMap => "v1",
         Kind::EndpointSlice => "discovery.k8s.io/v1",
+        Kind::Tenant | Kind::ShareGrant | Kind::RateLimitPolicy | Kind::GatewayParameters => "paifang.dev/v1alpha1",
         // The storage version upstream, and that of our type.
         Kind::ReferenceGrant => "gateway.networking.k8s.io/v1beta1",
         _ => "gateway.networking.k8s.io/v1",
@@ -119,14 +130,17 @@ fn unknown(group: &str, api_version: &str, kind: &str) -> Recognised {
     not_served(Level::Warning, "kind", format!("{name} is unknown and ignored"), remedy)
 }
 
-/// A kind of ours that is spelt almost like this, for groups of the Gateway API.
+/// A known kind that is spelt almost like this, for groups of the Gateway API and our own.
 fn nearest(group: &str, kind: &str) -> Option<&'static str> {
-    if group != gateway::GROUP {
+    if ![gateway::GROUP, policy::GROUP].contains(&group) {
         return None;
     }
     let likeness =
         |known: &Kind| strsim::normalized_damerau_levenshtein(&known.as_str().to_lowercase(), &kind.to_lowercase());
-    let near = Kind::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let near = Kind::ALL
+        .into_iter()
+        .filter(|known| known.group() == group)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(&near) >= 0.7).then_some(near.as_str())
 }
 
@@ -158,7 +172,17 @@ mod tests {
     #[test]
     fn what_has_no_effect_yet_says_so() {
         let unserved = Kind::ALL.into_iter().filter(|kind| unserved(*kind).is_some());
-        let silent = [Kind::TlsRoute, Kind::TcpRoute, Kind::UdpRoute, Kind::ListenerSet, Kind::BackendTlsPolicy];
+        let silent = [
+            Kind::TlsRoute,
+            Kind::TcpRoute,
+            Kind::UdpRoute,
+            Kind::ListenerSet,
+            Kind::BackendTlsPolicy,
+            Kind::Tenant,
+            Kind::ShareGrant,
+            Kind::RateLimitPolicy,
+            Kind::GatewayParameters,
+        ];
         assert_eq!(unserved.collect::<HashSet<_>>(), HashSet::from(silent));
     }
 
@@ -173,6 +197,7 @@ mod tests {
         assert!(matches!(recognise("gateway.networking.k8s.io/v1alpha2", "TLSRoute"), Recognised::Deprecated { .. }));
         assert_eq!(level("gateway.networking.k8s.io/v1alpha2", "HTTPRoute"), Some(Level::Error));
         assert_eq!(level("gateway.networking.k8s.io/v1beta1", "GRPCRoute"), Some(Level::Error));
+        assert_eq!(level("paifang.dev/v1", "Tenant"), Some(Level::Error));
     }
 
     #[test]

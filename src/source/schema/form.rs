@@ -1,5 +1,7 @@
 //! Forms of text: the patterns of the schemas, written as small readers.
 
+use std::net::IpAddr;
+
 use crate::api::duration;
 
 /// A form that text must have.
@@ -33,6 +35,20 @@ pub(in crate::source) enum Form {
     WellKnown,
     /// An URI with a scheme.
     Uri,
+    /// A path as requests have it after normalisation.
+    Path,
+    /// A duration in hours, minutes and seconds.
+    Period,
+    /// An IP network with the length of its prefix.
+    Network,
+    /// A media type, with or without parameters.
+    MediaType,
+    /// Key of a label.
+    LabelKey,
+    /// Value of a label.
+    LabelValue,
+    /// RFC 3339 date and time.
+    Time,
 }
 
 impl Form {
@@ -62,6 +78,16 @@ impl Form {
             Self::Uri => {
                 text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty() && !scheme.contains(['/', '?', '#']))
             }
+            Self::Path => is_clean_path(text),
+            Self::Period => duration::parse(text).is_ok() && !text.contains("ms") && parts(text) <= 3,
+            Self::Network => is_network(text),
+            Self::MediaType => is_media_type(text),
+            Self::LabelKey => match text.split_once('/') {
+                Some((domain, name)) => is_subdomain(domain) && is_label_name(name),
+                None => is_label_name(text),
+            },
+            Self::LabelValue => text.is_empty() || is_label_name(text),
+            Self::Time => text.parse::<jiff::Timestamp>().is_ok() && text.contains(['T', 't']),
         }
     }
 
@@ -82,6 +108,15 @@ impl Form {
             Self::Protocol => "a protocol such as 'HTTPS' or 'example.com/Custom'",
             Self::WellKnown => "'System' or a domain and a name",
             Self::Uri => "a URI such as 'spiffe://example.com/shop'",
+            Self::Path => {
+                "a path such as '/checkout': begun with '/', without '//', '.' or '..' segments, '%2F', '%2E', '?' and '#'"
+            }
+            Self::Period => "a duration in whole seconds, such as '1s', '1m' or '1h30m'",
+            Self::Network => "a network such as '10.0.0.0/8' or '2001:db8::/32'",
+            Self::MediaType => "a media type such as 'text/plain; charset=utf-8'",
+            Self::LabelKey => "a label's key such as 'team' or 'example.com/team'",
+            Self::LabelValue => "a label's value: letters, digits, '-', '_' and '.'",
+            Self::Time => "a time such as '2027-01-31T18:00:00Z'",
         }
     }
 }
@@ -116,6 +151,75 @@ fn is_header_value(text: &str) -> bool {
 
 fn is_path(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte))
+}
+
+/// Each segment holds more than dots, but for the last, which may be empty.
+fn is_clean_path(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('/') else { return false };
+    let mut segments = rest.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        if matches!(segment, "." | "..") || (segment.is_empty() && !is_last) || !is_segment(segment) {
+            return false;
+        }
+    }
+    true
+}
+
+/// RFC 3986 §3.3: `pchar`, without a slash or dot in percent-encoding.
+fn is_segment(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let holds = match byte {
+            b'%' => match (bytes.next(), bytes.next()) {
+                (Some(b'2'), Some(low)) => low.is_ascii_hexdigit() && !b"eEfF".contains(&low),
+                (Some(high), Some(low)) => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+                _ => false,
+            },
+            _ => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte),
+        };
+        if !holds {
+            return false;
+        }
+    }
+    true
+}
+
+fn parts(duration: &str) -> usize {
+    duration.bytes().filter(u8::is_ascii_alphabetic).count()
+}
+
+fn is_network(text: &str) -> bool {
+    let Some((address, prefix)) = text.split_once('/') else { return false };
+    let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit()) && (prefix == "0" || !prefix.starts_with('0'));
+    let most = match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    is_number && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= most)
+}
+
+fn is_media_type(text: &str) -> bool {
+    let word = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte))
+    };
+    let pair = |text: &str, by: char| text.split_once(by).is_some_and(|(front, back)| word(front) && word(back));
+    let mut parts = text.split(';');
+    let kind = parts.next().unwrap_or_default();
+    let last = text.split(';').count() - 1;
+    pair(if last > 0 { kind.trim_end_matches(' ') } else { kind }, '/')
+        && parts.enumerate().all(|(index, parameter)| {
+            let parameter = parameter.trim_start_matches(' ');
+            pair(if index + 1 < last { parameter.trim_end_matches(' ') } else { parameter }, '=')
+        })
+}
+
+fn is_label_name(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    edge(bytes.first()) && edge(bytes.last()) && text.bytes().all(inside)
 }
 
 fn is_origin(text: &str) -> bool {

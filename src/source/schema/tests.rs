@@ -14,6 +14,10 @@ fn sample(shape: &Shape) -> Value {
             .into(),
         Shape::List(list) => json!([sample(&list.item)]),
         Shape::Map(_) => json!({"key": "dmFsdWU="}),
+        Shape::Named(named) => json!({"key": sample(&named.item)}),
+        Shape::Choice(words) => json!(words[0]),
+        Shape::Quantity => json!("200Mi"),
+        Shape::Text(Text { form: Form::Time, .. }) => json!("2026-01-02T03:04:05Z"),
         Shape::Text(_) => json!("text"),
         Shape::Int(least, _) => json!(least),
         Shape::Bool => json!(true),
@@ -50,6 +54,10 @@ fn json_of(object: &Object) -> Value {
         Object::UdpRoute(o) => serde_json::to_value(o),
         Object::ReferenceGrant(o) => serde_json::to_value(o),
         Object::BackendTlsPolicy(o) => serde_json::to_value(o),
+        Object::Tenant(o) => serde_json::to_value(o),
+        Object::ShareGrant(o) => serde_json::to_value(o),
+        Object::RateLimitPolicy(o) => serde_json::to_value(o),
+        Object::GatewayParameters(o) => serde_json::to_value(o),
         Object::Namespace(o) => serde_json::to_value(o),
         Object::Service(o) => serde_json::to_value(o),
         Object::Secret(o) => serde_json::to_value(o),
@@ -65,7 +73,7 @@ fn every_field_of_a_schema_is_a_field_of_its_type() {
         let mut written = sample(&of(kind));
         written["apiVersion"] = match kind.group() {
             "" => json!("v1"),
-            group => json!(format!("{group}/v1")),
+            group => json!(format!("{group}/{}", kind.version())),
         };
         written["kind"] = json!(kind.as_str());
         let object = Object::from_json(kind, &written).unwrap_or_else(|error| panic!("{kind}: {error}"));

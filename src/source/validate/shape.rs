@@ -6,7 +6,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::Violations;
-use crate::source::schema::{Distinct, Field, List, Shape, Text};
+use crate::api::policy::quantity::Quantity;
+use crate::source::schema::{Distinct, Field, List, Named, Shape, Text};
 
 /// Fields of every object that are nobody's business below it.
 const TYPE_META: [&str; 2] = ["apiVersion", "kind"];
@@ -61,6 +62,9 @@ fn check_value(value: &Value, shape: &Shape, path: &Path<'_>, out: &mut Violatio
         (Shape::Open(known), Value::Object(fields)) => check_fields(fields, known, path, out),
         (Shape::List(list), Value::Array(items)) => check_list(items, list, path, out),
         (Shape::Map(most), Value::Object(fields)) => check_map(fields, *most, path, out),
+        (Shape::Named(named), Value::Object(fields)) => check_named(fields, named, path, out),
+        (Shape::Choice(words), Value::String(word)) => check_choice(word, words, path, out),
+        (Shape::Quantity, Value::Number(_) | Value::String(_)) => check_quantity(value, path, out),
         (Shape::Text(text), Value::String(value)) => check_text(value, text, path, out),
         (Shape::Int(least, most), Value::Number(number)) => {
             if !number.as_i64().is_some_and(|number| (*least..=*most).contains(&number)) {
@@ -100,10 +104,13 @@ fn check_unknown(fields: &Map<String, Value>, known: &[Field], path: &Path<'_>, 
 }
 
 fn nearest(name: &str, known: &[Field]) -> Option<&'static str> {
-    let lower = name.to_lowercase();
+    nearest_word(name, known.iter().map(|field| field.name))
+}
+
+fn nearest_word(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let lower = word.to_lowercase();
     known
-        .iter()
-        .map(|field| (strsim::normalized_damerau_levenshtein(&lower, &field.name.to_lowercase()), field.name))
+        .map(|known| (strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase()), known))
         .filter(|(likeness, _)| *likeness >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
@@ -149,6 +156,35 @@ fn check_map(fields: &Map<String, Value>, most: usize, path: &Path<'_>, out: &mu
     }
 }
 
+fn check_named(fields: &Map<String, Value>, named: &Named, path: &Path<'_>, out: &mut Violations) {
+    if fields.len() < named.least {
+        out.refuse(path.text(), "is empty", format!("write at least {}", named.least));
+    }
+    if fields.len() > named.most {
+        let message = format!("has {} entries, at most {} are allowed", fields.len(), named.most);
+        out.refuse(path.text(), message, "split the object");
+        return;
+    }
+    for (key, value) in fields {
+        check_value(value, &named.item, &Path::Key(path, key), out);
+    }
+}
+
+fn check_choice(word: &str, words: &[&'static str], path: &Path<'_>, out: &mut Violations) {
+    if !words.contains(&word) {
+        let remedy = nearest_word(word, words.iter().copied())
+            .map_or_else(|| format!("write one of {}", words.join(", ")), |near| format!("did you mean '{near}'?"));
+        out.refuse(path.text(), format!("there is no '{word}' here"), remedy);
+    }
+}
+
+fn check_quantity(value: &Value, path: &Path<'_>, out: &mut Violations) {
+    let quantity = serde_json::from_value::<Quantity>(value.clone()).ok();
+    if quantity.and_then(|quantity| quantity.value()).is_none() {
+        out.refuse(path.text(), format!("{value} is no quantity"), "write a number of at least 1, such as 200Mi");
+    }
+}
+
 fn check_text(value: &str, text: &Text, path: &Path<'_>, out: &mut Violations) {
     // Bytes bound characters from above, so that the common case needs no counting.
     let length =
@@ -183,10 +219,12 @@ const fn type_of(value: &Value) -> &'static str {
 
 fn expected(shape: &Shape) -> String {
     match shape {
-        Shape::Object(_) | Shape::Open(_) | Shape::Map(_) => "an object".to_owned(),
+        Shape::Object(_) | Shape::Open(_) | Shape::Map(_) | Shape::Named(_) => "an object".to_owned(),
         Shape::List(_) => "a list".to_owned(),
         Shape::Text(text) => text.form.words().to_owned(),
         Shape::Int(least, most) => range(*least, *most),
+        Shape::Choice(words) => format!("one of {}", words.join(", ")),
+        Shape::Quantity => "a number such as 200Mi".to_owned(),
         Shape::Bool => "true or false".to_owned(),
         Shape::Any => "a value".to_owned(),
     }
@@ -194,7 +232,9 @@ fn expected(shape: &Shape) -> String {
 
 fn type_remedy(value: &Value, shape: &Shape) -> String {
     match (value, shape) {
-        (Value::Bool(_) | Value::Number(_), Shape::Text(_)) => format!("put it in quotes: \"{value}\""),
+        (Value::Bool(_) | Value::Number(_), Shape::Text(_) | Shape::Choice(_)) => {
+            format!("put it in quotes: \"{value}\"")
+        }
         (Value::String(text), Shape::Int(..) | Shape::Bool) => format!("remove the quotes: {text}"),
         (_, Shape::List(_)) => "write a list: each entry on its own line after '- '".to_owned(),
         _ => format!("write {}", expected(shape)),

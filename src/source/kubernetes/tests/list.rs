@@ -80,6 +80,20 @@ async fn a_kind_that_is_missing_is_found_when_it_comes_and_its_objects_go_with_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn our_own_kinds_are_asked_for_in_their_version_and_may_come_from_the_future() {
+    let server = Server::default();
+    let spec = json!({"namespaces": {"matchLabels": {"team": "a"}}, "mode": "Dream", "dreams": {"deep": true}});
+    server.put(Kind::Tenant, json!({"metadata": {"name": "a"}, "spec": spec, "status": {"namespaces": 3}}));
+    let bed = Bed::synced(&server).await;
+    assert!(server.requests("/apis/paifang.dev/v1alpha1/tenants?") > 0);
+    let state = bed.state();
+    let tenant = state.snapshot.tenants.values().next().unwrap();
+    assert_eq!(tenant.spec.mode.as_str(), "Dream", "the CRD may know more than this program");
+    assert_eq!(tenant.spec.share.weight, 1, "what is absent has its default without the API server, too");
+    assert!(tenant.status.is_none(), "nobody reads it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kind_that_may_not_be_read_holds_nobody_up() {
     let server = Server::default();
     server.fail(Kind::GrpcRoute, 403);
