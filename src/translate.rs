@@ -14,6 +14,7 @@ mod address;
 mod attach;
 mod backend;
 mod certificate;
+mod claim;
 pub mod class;
 mod conflict;
 pub mod endpoints;
@@ -32,6 +33,7 @@ mod route;
 mod selector;
 mod socket;
 mod status;
+mod tenant;
 #[cfg(test)]
 mod testing;
 
@@ -66,6 +68,7 @@ pub struct Translation {
 pub(crate) struct Env<'a> {
     snapshot: &'a Snapshot,
     grants: grant::Grants<'a>,
+    tenants: &'a tenant::Tenants,
 }
 
 /// Translates snapshot after snapshot. What has not changed since the last is not worked out again;
@@ -74,18 +77,22 @@ pub(crate) struct Env<'a> {
 pub struct Translator {
     routes: memo::Memo,
     certificates: certificate::Certificates,
+    tenants: tenant::Memo,
 }
 
 impl Translator {
     /// Translates a snapshot.
     #[must_use]
     pub fn translate(&mut self, snapshot: &Snapshot) -> Translation {
-        let env = Env { snapshot, grants: grant::Grants::new(snapshot) };
+        let tenants = self.tenants.tenants(snapshot);
+        let env = Env { snapshot, grants: grant::Grants::new(snapshot), tenants: &tenants };
         let mut out = Translation::default();
         let classes = class::classes(snapshot, &mut out);
         let mut gateways = gateway::plan(&env, &classes, &mut self.certificates, &mut out);
         route::attach_all(&env, &mut self.routes, &mut gateways, &mut out);
         gateway::report(gateways, &snapshot.facts, &mut out);
+        tenants.report(|tenant| self.routes.sum().attached_routes_of(tenant), &mut out);
+        out.ir.claims = Arc::clone(tenants.owners.claims());
         out
     }
 }

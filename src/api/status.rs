@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::gateway::listener::{GatewayAddress, RouteGroupKind};
 use super::gateway::shared::ParentReference;
+use super::policy::status::ClaimsStatus;
 
 /// One condition. `lastTransitionTime` is added by whoever writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -98,6 +99,20 @@ pub struct RouteParentStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// `status` of a Tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantStatus {
+    /// Accepted, Programmed, and Conflicted where an older Tenant has what this one asks for.
+    pub conditions: Vec<Condition>,
+    /// Namespaces that belong to it.
+    pub namespaces: u32,
+    /// Routes in them that are attached.
+    pub routes: u32,
+    /// How it stands with its claims.
+    pub claims: ClaimsStatus,
+}
+
 /// The status of any object we report on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -108,4 +123,6 @@ pub enum Status {
     Gateway(GatewayStatus),
     /// Any route kind
     Route(RouteStatus),
+    /// Tenant
+    Tenant(TenantStatus),
 }

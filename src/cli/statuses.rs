@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::api::status::{Condition, ConditionStatus, GatewayStatus, RouteStatus, Status};
+use crate::api::status::{Condition, ConditionStatus, GatewayStatus, RouteStatus, Status, TenantStatus};
 use crate::source::Location;
 use crate::translate::{Problem, Translation};
 
@@ -14,6 +14,7 @@ pub(crate) fn write(translation: &Translation, out: &mut String) -> fmt::Result 
             Status::GatewayClass(status) => conditions(&status.conditions, 1, out)?,
             Status::Gateway(status) => gateway(status, out)?,
             Status::Route(status) => route(status, out)?,
+            Status::Tenant(status) => tenant(status, out)?,
         }
     }
     Ok(())
@@ -46,6 +47,17 @@ fn gateway(status: &GatewayStatus, out: &mut String) -> fmt::Result {
         let (routes, kinds) = (listener.attached_routes, kinds.join(", "));
         writeln!(out, "  listener {}: attachedRoutes {routes}, supportedKinds [{kinds}]", listener.name)?;
         conditions(&listener.conditions, 2, out)?;
+    }
+    Ok(())
+}
+
+fn tenant(status: &TenantStatus, out: &mut String) -> fmt::Result {
+    conditions(&status.conditions, 1, out)?;
+    let claims = &status.claims;
+    writeln!(out, "  namespaces {}, routes {}, claims {}", status.namespaces, status.routes, claims.held)?;
+    for contest in &claims.contests {
+        let path = contest.path_prefix.as_deref().unwrap_or_default();
+        writeln!(out, "  contested with Tenant {}: {}{path}", contest.tenant, contest.hostname)?;
     }
     Ok(())
 }

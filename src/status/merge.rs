@@ -9,7 +9,7 @@ mod parents;
 use serde_json::{Map, Value};
 
 use crate::api::gateway::CONTROLLER_NAME;
-use crate::api::status::{GatewayClassStatus, GatewayStatus, ListenerStatus, Status};
+use crate::api::status::{GatewayClassStatus, GatewayStatus, ListenerStatus, Status, TenantStatus};
 use crate::api::{Kind, ObjectRef};
 
 /// The moment that conditions changed, as the API server writes it.
@@ -32,6 +32,7 @@ pub(crate) fn merge(object: &ObjectRef, current: &Value, wanted: Option<&Status>
         Some(Status::GatewayClass(wanted)) => gateway_class(&mut next, wanted, now),
         Some(Status::Gateway(wanted)) => gateway(&mut next, wanted, now),
         Some(Status::Route(wanted)) => parents::set(&mut next, &object.key.namespace, &wanted.parents, now),
+        Some(Status::Tenant(wanted)) => tenant(&mut next, wanted, now),
         None if has_parents(object.kind) => parents::set(&mut next, &object.key.namespace, &[], now),
         None => {}
     }
@@ -55,6 +56,15 @@ fn gateway(status: &mut Map<String, Value>, wanted: &GatewayStatus, now: Now) {
     set(status, "addresses", wanted.addresses.iter().map(value).collect());
     let known = list(status, "listeners").to_vec();
     set(status, "listeners", wanted.listeners.iter().map(|wanted| listener(&known, wanted, now)).collect());
+}
+
+fn tenant(status: &mut Map<String, Value>, wanted: &TenantStatus, now: Now) {
+    conditions::set(status, &wanted.conditions, now);
+    for (field, known) in
+        [("namespaces", value(wanted.namespaces)), ("routes", value(wanted.routes)), ("claims", value(&wanted.claims))]
+    {
+        status.insert(field.to_owned(), known);
+    }
 }
 
 /// One listener's entry: what others say about it stays, entries of listeners that are gone do not.

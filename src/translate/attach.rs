@@ -73,6 +73,16 @@ pub(crate) fn judge(
     Ok(attachments)
 }
 
+/// What a listener passes to a route it takes: the hosts that both cover, or the listener's, or every host.
+pub(crate) fn asked(gateway: &GatewayPlan<'_>, attachment: &Attachment) -> Vec<Option<Hostname>> {
+    let own = gateway.listeners.get(attachment.listener).and_then(|listener| listener.hostname.as_ref());
+    let both = |hostname: &Hostname| own.map_or_else(|| Some(hostname.clone()), |own| own.intersection(hostname));
+    match &*attachment.hostnames {
+        [] => vec![own.cloned()],
+        hostnames => hostnames.iter().map(both).collect(),
+    }
+}
+
 fn names(parent: &ParentReference, listener: &ListenerPlan<'_>) -> bool {
     let section = parent.section_name.as_deref().filter(|name| !name.is_empty());
     section.is_none_or(|name| name == listener.spec.name) && parent.port.is_none_or(|port| port == listener.spec.port)

@@ -7,7 +7,9 @@ use super::field::Field;
 use super::finding::{Concern, Findings, qualified};
 use super::reason::Reason;
 use super::{Translation, status};
+use crate::api::gateway::gateway_class::ParametersReference;
 use crate::api::gateway::{CONTROLLER_NAME, GatewayClass};
+use crate::api::policy::gateway_parameters::Claims;
 use crate::api::status::{GatewayClassStatus, Status, SupportedFeature};
 use crate::api::{Kind, ObjectKey, ObjectRef};
 use crate::snapshot::{Exposure, Snapshot};
@@ -69,13 +71,20 @@ fn is_served(feature: &str, exposure: &Exposure) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     /// Ours and accepted.
-    Accepted,
+    Accepted(Parameters),
     /// Ours, but itself refused.
     Refused,
     /// Another controller's.
     Foreign,
     /// There is no such class.
     Missing,
+}
+
+/// What a class's GatewayParameters say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Parameters {
+    /// Whether only what is claimed is served.
+    pub(crate) claims_required: bool,
 }
 
 /// The classes of a snapshot by name.
@@ -93,37 +102,60 @@ impl Classes {
 pub(crate) fn classes(snapshot: &Snapshot, out: &mut Translation) -> Classes {
     let judged = snapshot.gateway_classes.iter().map(|(key, class)| {
         let ours = class.spec.controller_name == CONTROLLER_NAME;
-        let verdict = if ours { judge(key, class, &snapshot.facts.exposure, out) } else { Class::Foreign };
+        let verdict = if ours { judge(snapshot, (key, class), out) } else { Class::Foreign };
         (key.name.to_string(), verdict)
     });
     Classes(judged.collect())
 }
 
-fn judge(key: &ObjectKey, class: &GatewayClass, exposure: &Exposure, out: &mut Translation) -> Class {
+fn judge(snapshot: &Snapshot, (key, class): (&ObjectKey, &GatewayClass), out: &mut Translation) -> Class {
     let generation = class.metadata.generation.unwrap_or_default();
     let mut findings = Findings::default();
-    if let Some(parameters) = &class.spec.parameters_ref {
-        findings.reject(
-            Reason::InvalidParameters,
-            &Field::SPEC.name("parametersRef"),
-            format!("parameters of kind '{}' are not supported", qualified(&parameters.group, &parameters.kind)),
-            "remove parametersRef",
-        );
-    }
+    let parameters = class.spec.parameters_ref.as_ref().map(|reference| parameters(snapshot, reference, &mut findings));
     let (verdict, accepted) = match findings.verdict(Concern::Accepted) {
         Some((reason, message)) => (Class::Refused, status::fails(status::ACCEPTED, reason, message, generation)),
         None => (
-            Class::Accepted,
+            Class::Accepted(parameters.unwrap_or_default()),
             status::holds(status::ACCEPTED, Reason::Accepted, "Paifang serves Gateways of this class", generation),
         ),
     };
     let object = ObjectRef::new(Kind::GatewayClass, key.clone());
     out.problems.extend(findings.into_problems(&object));
-    let served = SUPPORTED_FEATURES.iter().filter(|name| is_served(name, exposure));
+    let served = SUPPORTED_FEATURES.iter().filter(|name| is_served(name, &snapshot.facts.exposure));
     let supported_features = served.map(|name| SupportedFeature { name }).collect();
     let status = GatewayClassStatus { conditions: vec![accepted], supported_features };
     out.statuses.insert(object, Arc::new(Status::GatewayClass(status)));
     verdict
+}
+
+/// Follows `parametersRef`. A class whose parameters cannot be found is refused: they may be there to
+/// forbid something.
+fn parameters(snapshot: &Snapshot, reference: &ParametersReference, findings: &mut Findings) -> Parameters {
+    let at = Field::SPEC;
+    let at = at.name("parametersRef");
+    let mut reject = |message: String, remedy| {
+        findings.reject(Reason::InvalidParameters, &at, message, remedy);
+        Parameters::default()
+    };
+    let kind = qualified(&reference.group, &reference.kind);
+    if kind != "paifang.dev/GatewayParameters" {
+        return reject(
+            format!("parameters of kind '{kind}' are not supported"),
+            "refer to a GatewayParameters of paifang.dev",
+        );
+    }
+    let Some(namespace) = reference.namespace.as_deref() else {
+        return reject("the parameters have no namespace".to_owned(), "write parametersRef.namespace");
+    };
+    let named = ObjectKey::new(namespace, reference.name.as_str());
+    match snapshot.gateway_parameters.get(&named).map(|parameters| &parameters.spec.claims) {
+        Some(Claims::Optional) => Parameters { claims_required: false },
+        Some(Claims::Required) => Parameters { claims_required: true },
+        Some(Claims::Other(value)) => {
+            reject(format!("GatewayParameters '{named}' say claims: '{value}'"), "write Optional or Required")
+        }
+        None => reject(format!("there is no GatewayParameters '{named}'"), "create it, or remove parametersRef"),
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(crate) struct GatewayPlan<'a> {
     /// Addresses that turned out not to be this machine's.
     pub(crate) unusable: Vec<IpAddr>,
     pub(crate) listeners: Vec<ListenerPlan<'a>>,
+    /// Whether only what is claimed is served.
+    pub(crate) claims_required: bool,
     /// What is wrong with the Gateway itself.
     pub(crate) findings: Findings,
 }
@@ -104,12 +106,23 @@ fn plan_one<'a>(
     let asked = address::asked(&spec.addresses, &mut findings);
     refuse_parameters(class, object, &mut findings);
     notice_unserved(object, &mut findings);
-    let gateway = (&*key.namespace, spec.tls.as_ref());
+    let gateway = (&key.namespace, spec.tls.as_ref());
     let listeners = spec.listeners.iter().enumerate();
     let mut listeners: Vec<_> = listeners.map(|entry| listener::plan(env, loaded, gateway, entry)).collect();
     conflict::mark(&mut listeners);
+    let claims_required = matches!(class, Class::Accepted(parameters) if parameters.claims_required);
     let addresses = on_this_machine(&asked, env.snapshot.facts.host_address());
-    GatewayPlan { key, object, asked, addresses, service: None, unusable: Vec::new(), listeners, findings }
+    GatewayPlan {
+        key,
+        object,
+        asked,
+        addresses,
+        service: None,
+        unusable: Vec::new(),
+        listeners,
+        claims_required,
+        findings,
+    }
 }
 
 /// Where a Gateway listens when nothing is assigned to it: as it asks, or on the address given.

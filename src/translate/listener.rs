@@ -58,11 +58,27 @@ impl ListenerPlan<'_> {
     }
 }
 
+/// A Gateway of a tenant may not open a listener for what another tenant claims. Gateways in nobody's
+/// namespaces are the platform's: their routes are looked at one by one.
+fn refuse_claimed(
+    env: &Env<'_>,
+    namespace: &Arc<str>,
+    hostname: Option<&Hostname>,
+    (at, findings): (&Field<'_>, &mut Findings),
+) {
+    let tenant = env.tenants.of(env.snapshot, namespace);
+    if let Some(claim) = env.tenants.owners.left_of_listener(hostname, tenant.as_deref()) {
+        let message = format!("'{}' is claimed by Tenant '{}'", claim.hostname, claim.tenant);
+        let remedy = "use a hostname of your own, or ask whoever runs the platform for a claim";
+        findings.reject(Reason::HostnameNotPermitted, &at.name("hostname"), message, remedy);
+    }
+}
+
 /// Reads one listener of a Gateway in `namespace`.
 pub(crate) fn plan<'a>(
     env: &Env<'_>,
     loaded: &mut Certificates,
-    (namespace, gateway_tls): (&str, Option<&GatewayTls>),
+    (namespace, gateway_tls): (&Arc<str>, Option<&GatewayTls>),
     (index, spec): (usize, &'a Listener),
 ) -> ListenerPlan<'a> {
     let at = Field::SPEC;
@@ -70,6 +86,7 @@ pub(crate) fn plan<'a>(
     let mut findings = Findings::default();
     let protocol = protocol(spec, &at, &mut findings);
     let hostname = hostname(spec, &at, &mut findings);
+    refuse_claimed(env, namespace, hostname.as_ref(), (&at, &mut findings));
     let kinds = if protocol.is_some() { kinds(spec, &at, &mut findings) } else { Vec::new() };
     let mut certificates = Vec::new();
     if protocol == Some(ListenerProtocol::Https) {

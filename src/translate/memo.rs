@@ -14,7 +14,8 @@ use crate::ir::RouteId;
 use crate::snapshot::{Snapshot, differences};
 
 /// Kinds that every route depends on.
-const COMMON: [Kind; 4] = [Kind::GatewayClass, Kind::Gateway, Kind::Namespace, Kind::ReferenceGrant];
+const COMMON: [Kind; 6] =
+    [Kind::GatewayClass, Kind::GatewayParameters, Kind::Gateway, Kind::Namespace, Kind::ReferenceGrant, Kind::Tenant];
 
 /// The routes as they were last translated.
 #[derive(Debug, Default)]
@@ -40,9 +41,11 @@ impl Memo {
         // nothing else: old objects must not be kept alive
         self.before = Snapshot {
             gateway_classes: snapshot.gateway_classes.clone(),
+            gateway_parameters: snapshot.gateway_parameters.clone(),
             gateways: snapshot.gateways.clone(),
             namespaces: snapshot.namespaces.clone(),
             reference_grants: snapshot.reference_grants.clone(),
+            tenants: snapshot.tenants.clone(),
             services: snapshot.services.clone(),
             http_routes: snapshot.http_routes.clone(),
             grpc_routes: snapshot.grpc_routes.clone(),
@@ -108,6 +111,10 @@ mod tests {
     fn manifests() -> Vec<Value> {
         let listener = |name: &str, from: Value| json!({"name": name, "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": from}});
         let selector = json!({"from": "Selector", "selector": {"matchLabels": {"open": "yes"}}});
+        let tenant = |name: &str, claims: Value| {
+            json!({"kind": "Tenant", "metadata": {"name": name},
+                "spec": {"namespaces": {"matchLabels": {"open": "yes"}}, "claims": claims}})
+        };
         let elsewhere = |name: &str| {
             let backends = json!([{"name": "web", "namespace": "other", "port": 80}, {"name": "api", "port": 80}]);
             let parents = json!([{"name": "gw"}, {"name": "second", "namespace": "default"}]);
@@ -124,6 +131,8 @@ mod tests {
             named(gateway(json!([listener("a", json!({"from": "Same"}))])), "name", json!("second")),
             json!({"kind": "Namespace", "metadata": {"name": "other", "labels": {"open": "yes"}}}),
             json!({"kind": "Namespace", "metadata": {"name": "other"}}),
+            tenant("open", json!([{"hostnames": ["one.example.com"]}])),
+            tenant("open", json!([{"hostnames": ["*.example.com"], "pathPrefixes": ["/a"]}])),
             grant("other", ("HTTPRoute", "default"), ("Service", None)),
             service("other", "web"),
             service("default", "api"),
@@ -143,7 +152,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_translator_with_a_past_says_what_one_without_says(
-            steps in proptest::collection::vec((0_usize..15, any::<bool>()), 1..40),
+            steps in proptest::collection::vec((0_usize..17, any::<bool>()), 1..40),
         ) {
             let objects: Vec<Object> = manifests().into_iter().flat_map(|manifest| {
                 let kind = crate::api::Kind::ALL.into_iter().find(|kind| manifest["kind"] == kind.as_str()).unwrap();
@@ -153,7 +162,7 @@ mod tests {
                 }
                 Object::from_json(kind, &manifest)
             }).collect();
-            prop_assert_eq!(objects.len(), 15);
+            prop_assert_eq!(objects.len(), 17);
             let mut translator = Translator::default();
             let mut world: Snapshot = snapshot([class()]);
             for (which, put) in steps {

@@ -1,4 +1,4 @@
-//! The Gateway API's condition reasons, as far as Paifang uses them.
+//! Condition reasons: the Gateway API's, as far as Paifang uses them, and those of our own kinds.
 
 /// Why a condition is as it is. Declaration order is precedence: of several faults of one
 /// condition, the earliest shows.
@@ -13,6 +13,7 @@ pub(crate) enum Reason {
     NoMatchingParent,
     NotAllowedByListeners,
     NoMatchingListenerHostname,
+    HostnameNotPermitted,
     IncompatibleFilters,
     InvalidRouteKinds,
     InvalidKind,
@@ -28,6 +29,8 @@ pub(crate) enum Reason {
     Invalid,
     Pending,
     OverlappingHostnames,
+    NamespaceConflict,
+    ClaimConflict,
     Accepted,
     Programmed,
     ResolvedRefs,
@@ -46,6 +49,7 @@ impl Reason {
             Self::NoMatchingParent => "NoMatchingParent",
             Self::NotAllowedByListeners => "NotAllowedByListeners",
             Self::NoMatchingListenerHostname => "NoMatchingListenerHostname",
+            Self::HostnameNotPermitted => "HostnameNotPermitted",
             Self::IncompatibleFilters => "IncompatibleFilters",
             Self::InvalidRouteKinds => "InvalidRouteKinds",
             Self::InvalidKind => "InvalidKind",
@@ -61,6 +65,8 @@ impl Reason {
             Self::Invalid => "Invalid",
             Self::Pending => "Pending",
             Self::OverlappingHostnames => "OverlappingHostnames",
+            Self::NamespaceConflict => "NamespaceConflict",
+            Self::ClaimConflict => "ClaimConflict",
             Self::Accepted => "Accepted",
             Self::Programmed => "Programmed",
             Self::ResolvedRefs => "ResolvedRefs",

@@ -6,12 +6,13 @@ mod matching;
 mod outcome;
 mod report;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::attach::{self, Applicant, Attachment, Refusal};
+use super::claim::{Asker, Left};
 use super::field::Field;
 use super::finding::{Concern, Findings};
 use super::gateway::{GatewayPlan, created};
@@ -77,6 +78,8 @@ struct Judged<'a> {
     parent: &'a ParentReference,
     gateway: usize,
     verdict: Result<Vec<Attachment>, Refusal>,
+    /// What others claim of what it asks for.
+    lost: Option<String>,
 }
 
 /// Attaches every route and reports on those that name a Gateway of ours.
@@ -163,10 +166,13 @@ fn attach_one(
     outcome: &mut Outcome,
 ) {
     let lowered = lower(env, key, route, &mut outcome.services);
+    outcome.tenant.clone_from(&lowered.route.tenant);
     let applicant = Applicant { kind: route.kind(), key, hostnames: &lowered.hostnames };
     let judged = ours.into_iter().filter_map(|(index, parent, gateway)| {
-        let verdict = attach::judge(env.snapshot, applicant, parent, gateways.get(gateway)?);
-        Some(Judged { index, parent, gateway, verdict })
+        let plan = gateways.get(gateway)?;
+        let verdict = attach::judge(env.snapshot, applicant, parent, plan);
+        let (verdict, lost) = permit(env, &lowered.route, plan, verdict);
+        Some(Judged { index, parent, gateway, verdict, lost })
     });
     let judged: Vec<Judged<'_>> = judged.collect();
     if !lowered.hostless {
@@ -179,6 +185,28 @@ fn attach_one(
         outcome.counts = counts;
     }
     report::report(key, route, lowered, judged, outcome);
+}
+
+/// Holds what a Gateway's listeners allow against what others claim.
+fn permit(
+    env: &Env<'_>,
+    route: &Route,
+    gateway: &GatewayPlan<'_>,
+    verdict: Result<Vec<Attachment>, Refusal>,
+) -> (Result<Vec<Attachment>, Refusal>, Option<String>) {
+    let Ok(attachments) = &verdict else { return (verdict, None) };
+    let asked = attachments.iter().flat_map(|attachment| attach::asked(gateway, attachment));
+    let asked: BTreeSet<Option<Hostname>> = asked.collect();
+    let matches: Vec<_> = route.rules.iter().flat_map(|rule| &rule.matches).collect();
+    let asker = Asker { tenant: route.tenant.as_deref(), required: gateway.claims_required };
+    match env.tenants.owners.left(asker, &asked, &matches) {
+        Left::All => (verdict, None),
+        Left::Some(lost) => (verdict, Some(lost)),
+        Left::Nothing(message) => {
+            let remedy = "use a hostname or path of your own, or ask whoever runs the platform for a claim";
+            (Err(Refusal { reason: Reason::HostnameNotPermitted, message, remedy }), None)
+        }
+    }
 }
 
 /// Each listener that takes the route, once, however many parentRefs lead there. A refused route
@@ -220,7 +248,8 @@ fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, looked_for: &mut
     }
     let id = RouteId { kind: route.kind(), key: key.clone() };
     let refused = hostless || (!dropped.is_empty() && dropped.len() == route.rule_count());
-    let route = Arc::new(Route { id, tenant: None, created: created(route.metadata()), rules });
+    let tenant = env.tenants.of(env.snapshot, &key.namespace);
+    let route = Arc::new(Route { id, tenant, created: created(route.metadata()), rules });
     Lowered { route, hostnames, findings, dropped, refused, hostless }
 }
 

@@ -1,4 +1,4 @@
-//! Which namespaces may attach.
+//! Which namespaces a selector means.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
@@ -23,7 +23,14 @@ pub(crate) fn allows(snapshot: &Snapshot, allowed: Option<&NamespaceSelector>, o
     }
 }
 
-fn selects(snapshot: &Snapshot, selector: &LabelSelector, namespace: &str) -> bool {
+/// Whether a selector asks for nothing.
+pub(crate) fn selects_everything(selector: &LabelSelector) -> bool {
+    selector.match_labels.iter().flatten().next().is_none()
+        && selector.match_expressions.iter().flatten().next().is_none()
+}
+
+/// Whether the labels of a namespace meet a selector.
+pub(crate) fn selects(snapshot: &Snapshot, selector: &LabelSelector, namespace: &str) -> bool {
     let object = snapshot.namespaces.get(&ObjectKey::new("", namespace));
     let label = |key: &str| {
         let written = object.and_then(|object| object.metadata.labels.as_ref()?.get(key)).map(String::as_str);

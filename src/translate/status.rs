@@ -19,6 +19,9 @@ pub(crate) const OVERLAPPING_TLS: &str = "OverlappingTLSConfig";
 /// Condition type, only ever True.
 pub(crate) const PARTIALLY_INVALID: &str = "PartiallyInvalid";
 
+/// Condition type of ours, only ever False: a part of what a route asks for is somebody else's.
+pub(crate) const HOSTNAME_PERMITTED: &str = "paifang.dev/HostnamePermitted";
+
 /// A condition that holds.
 pub(crate) fn holds(
     kind: &'static str,

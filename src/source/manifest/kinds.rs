@@ -84,10 +84,9 @@ pub(super) fn unserved(kind: Kind) -> Option<(String, &'static str)> {
         Kind::BackendTlsPolicy => "connections to its backends are NOT encrypted",
         Kind::ListenerSet => "write its listeners into the Gateway",
         Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => "HTTPRoute and GRPCRoute are served",
-        Kind::Tenant => "its claims, quotas and limits are NOT enforced",
+        Kind::Tenant => "its claims are enforced; quotas, limits and share are NOT yet",
         Kind::ShareGrant => "write a ReferenceGrant",
         Kind::RateLimitPolicy => "nothing is limited by it",
-        Kind::GatewayParameters => "every Gateway works as if it were not there",
         _ => return None,
     };
     Some((format!("{} is checked but not served yet", kind.as_str()), remedy))
@@ -181,7 +180,6 @@ mod tests {
             Kind::Tenant,
             Kind::ShareGrant,
             Kind::RateLimitPolicy,
-            Kind::GatewayParameters,
         ];
         assert_eq!(unserved.collect::<HashSet<_>>(), HashSet::from(silent));
     }

@@ -7,7 +7,7 @@ use crate::api::status::Condition;
 
 /// The condition types that are ours wherever they stand. One that we no longer say is removed; all
 /// others belong to somebody else.
-pub(super) const OWN_CONDITIONS: [&str; 7] = [
+pub(super) const OWN_CONDITIONS: [&str; 8] = [
     "Accepted",
     "Programmed",
     "ResolvedRefs",
@@ -15,6 +15,7 @@ pub(super) const OWN_CONDITIONS: [&str; 7] = [
     "OverlappingTLSConfig",
     "PartiallyInvalid",
     "SupportedVersion",
+    "paifang.dev/HostnamePermitted",
 ];
 
 /// The CRDs allow no more in one list.

@@ -147,6 +147,7 @@ fn generation(status: &Status) -> i64 {
     let most = match status {
         Status::GatewayClass(status) => most(&status.conditions),
         Status::Gateway(status) => most(&status.conditions),
+        Status::Tenant(status) => most(&status.conditions),
         Status::Route(status) => status.parents.iter().filter_map(|parent| most(&parent.conditions)).max(),
     };
     most.unwrap_or_default()

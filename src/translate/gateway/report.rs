@@ -17,7 +17,8 @@ use crate::translate::{Translation, address, socket, status};
 pub(crate) fn report(gateways: Vec<GatewayPlan<'_>>, facts: &Facts, out: &mut Translation) {
     for mut gateway in gateways {
         socket::observe(&mut gateway, facts);
-        let listeners = gateway.listeners.iter_mut().filter_map(|listener| lower(gateway.key, listener));
+        let listeners =
+            gateway.listeners.iter_mut().filter_map(|listener| lower((gateway.key, gateway.claims_required), listener));
         out.ir.listeners.extend(listeners.map(Arc::new));
         let object = ObjectRef::new(Kind::Gateway, gateway.key.clone());
         out.statuses.insert(object.clone(), Arc::new(Status::Gateway(gateway_status(&gateway))));
@@ -33,7 +34,7 @@ pub(crate) fn report(gateways: Vec<GatewayPlan<'_>>, facts: &Facts, out: &mut Tr
 
 /// A listener that has sockets serves, also while the operating system refuses them: the process
 /// keeps trying.
-fn lower(gateway: &ObjectKey, listener: &mut ListenerPlan<'_>) -> Option<Listener> {
+fn lower((gateway, claims_required): (&ObjectKey, bool), listener: &mut ListenerPlan<'_>) -> Option<Listener> {
     if listener.sockets.is_empty() {
         return None;
     }
@@ -45,7 +46,7 @@ fn lower(gateway: &ObjectKey, listener: &mut ListenerPlan<'_>) -> Option<Listene
         protocol: listener.protocol?,
         hostname: listener.hostname.clone(),
         certificates: std::mem::take(&mut listener.certificates),
-        claims_required: false,
+        claims_required,
         routes: std::mem::take(&mut listener.routes),
     })
 }

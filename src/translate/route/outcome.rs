@@ -22,8 +22,17 @@ pub(crate) struct Outcome {
     pub(super) backends: Vec<(BackendKey, Backend)>,
     pub(super) status: Option<Arc<Status>>,
     pub(super) problems: Vec<Problem>,
+    /// The tenant of its namespace.
+    pub(super) tenant: Option<Arc<str>>,
     /// The Services that were looked for.
     pub(crate) services: Vec<ObjectKey>,
+}
+
+impl Outcome {
+    /// The tenant, if the route counts as attached anywhere.
+    fn attached_tenant(&self) -> Option<&Arc<str>> {
+        self.tenant.as_ref().filter(|_| self.counts && !self.joins.is_empty())
+    }
 }
 
 /// Places of a Gateway and of a listener in it.
@@ -45,6 +54,8 @@ pub(crate) struct Sum {
     users: HashMap<BackendKey, usize, RandomState>,
     statuses: OrdMap<ObjectRef, Arc<Status>>,
     problems: OrdSet<Problem>,
+    /// How many routes are attached, by tenant.
+    tenants: HashMap<Arc<str>, u32, RandomState>,
 }
 
 /// What is attached to one listener.
@@ -65,6 +76,9 @@ impl Sum {
         for (key, backend) in &outcome.backends {
             *self.users.entry(key.clone()).or_default() += 1;
             self.backends.insert(key.clone(), backend.clone());
+        }
+        if let Some(tenant) = outcome.attached_tenant() {
+            *self.tenants.entry(Arc::clone(tenant)).or_default() += 1;
         }
         self.problems.extend(outcome.problems.iter().cloned());
         self.statuses.extend(outcome.status.clone().map(|status| (ObjectRef::from(route), status)));
@@ -87,10 +101,18 @@ impl Sum {
                 }
             }
         }
+        if let Some(count) = outcome.attached_tenant().and_then(|tenant| self.tenants.get_mut(tenant)) {
+            *count -= 1;
+        }
         for problem in &outcome.problems {
             self.problems.remove(problem);
         }
         self.statuses.remove(&ObjectRef::from(route));
+    }
+
+    /// How many routes of a tenant are attached.
+    pub(crate) fn attached_routes_of(&self, tenant: &str) -> u32 {
+        self.tenants.get(tenant).copied().unwrap_or_default()
     }
 
     /// Hands everything over, beside what is there already.

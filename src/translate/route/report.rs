@@ -6,10 +6,13 @@ use super::{Judged, Lowered, Outcome, RouteKind};
 use crate::api::gateway::CONTROLLER_NAME;
 use crate::api::status::{Condition, RouteParentStatus, RouteStatus, Status};
 use crate::api::{Kind, ObjectKey, ObjectRef};
+use crate::translate::attach::Refusal;
 use crate::translate::field::Field;
 use crate::translate::finding::Concern;
 use crate::translate::reason::Reason;
 use crate::translate::{Problem, status};
+
+const LOST: &str = "requests for these go to their owner; narrow the route, or leave it as it is";
 
 /// Writes the status of a route and everything that is wrong with it.
 pub(super) fn report(
@@ -28,8 +31,9 @@ pub(super) fn report(
     });
     let status = RouteStatus { parents: parents.collect() };
     outcome.status = Some(Arc::new(Status::Route(status)));
-    for Judged { index, verdict, .. } in judged {
-        let Err(refusal) = verdict else { continue };
+    for Judged { index, verdict, lost, .. } in judged {
+        let lost = lost.map(|message| Refusal { reason: Reason::HostnameNotPermitted, message, remedy: LOST });
+        let Some(refusal) = verdict.err().or(lost) else { continue };
         outcome.problems.push(Problem {
             object: object.clone(),
             field: Field::SPEC.item("parentRefs", index).to_string(),
@@ -62,6 +66,14 @@ fn conditions(lowered: &Lowered, judged: &Judged<'_>, generation: i64) -> Vec<Co
                 conditions.push(status::holds(status::PARTIALLY_INVALID, reason, message, generation));
             }
         }
+    }
+    if let Some(lost) = &judged.lost {
+        conditions.push(status::fails(
+            status::HOSTNAME_PERMITTED,
+            Reason::HostnameNotPermitted,
+            lost.clone(),
+            generation,
+        ));
     }
     let at = conditions.len().min(1);
     conditions.insert(at, status::resolved_refs(&lowered.findings, generation));
