@@ -7,14 +7,12 @@ use tokio::time::Instant;
 
 use crate::api::ObjectRef;
 
-/// Time between two writes of one object.
+/// Time between two writes of one object. It doubles with each write in a row.
 const GAP: Duration = Duration::from_millis(100);
-/// The same after several in a row.
-const LONG_GAP: Duration = Duration::from_millis(250);
-/// Writes in a row after which the gap is long.
-const ROW: u32 = 5;
+/// The longest: with it the last state is written within two seconds.
+const LONGEST_GAP: Duration = Duration::from_millis(1500);
 /// A row ends when nothing was written for so long.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = LONGEST_GAP.saturating_mul(2);
 
 /// Objects that wait, each once, in the order they become due.
 #[derive(Debug, Default)]
@@ -141,7 +139,8 @@ impl Entry {
         self.row = if self.is_rested(now) { 1 } else { self.row.saturating_add(1) };
         self.failures = 0;
         self.written = Some(now);
-        self.rests_until = Some(now + if self.row > ROW { LONG_GAP } else { GAP });
+        let gap = GAP.saturating_mul(1 << (self.row - 1).min(16)).min(LONGEST_GAP);
+        self.rests_until = Some(now + gap);
     }
 
     fn is_rested(&self, now: Instant) -> bool {
@@ -229,6 +228,33 @@ mod tests {
         let later = start + Duration::from_secs(3);
         queue.push(object("a"), later, later);
         assert!(queue.pop(later).is_some(), "the last one is written, too");
+    }
+
+    #[test]
+    fn changes_without_end_are_written_ever_less_often() {
+        const CHANGES: u64 = 14_000;
+        let (mut queue, start) = (Queue::default(), Instant::now());
+        let (mut written, mut last) = (Vec::new(), 0);
+        for ms in 0..CHANGES + 2000 {
+            let now = start + Duration::from_millis(ms);
+            if ms < CHANGES {
+                queue.push(object("a"), now, now);
+            }
+            if let Some(object) = queue.pop(now) {
+                written.push(ms);
+                last = ms.min(CHANGES - 1);
+                queue.done(object, Done::Written, now);
+            }
+        }
+        assert_eq!(written[..5], [0, 100, 300, 700, 1500], "the first at once");
+        assert!(written.len() <= 20, "{written:?}");
+        assert_eq!(last, CHANGES - 1, "the last state is written within two seconds: {written:?}");
+        let later = start + Duration::from_millis(written.last().unwrap() + 3000);
+        for now in [later, later + GAP] {
+            queue.push(object("a"), now, now);
+            assert_eq!(queue.pop(now), Some(object("a")), "after a rest it begins anew");
+            queue.done(object("a"), Done::Written, now);
+        }
     }
 
     #[test]
