@@ -45,6 +45,8 @@ struct Entry {
     since: Option<Instant>,
     running: bool,
     again: bool,
+    /// What waits is a new state, not only a look.
+    is_news: bool,
     written: Option<Instant>,
     row: u32,
     failures: u32,
@@ -76,6 +78,12 @@ impl Queue {
         self.line.insert((due, self.tickets, object));
     }
 
+    /// The same for an object with a new state. Whether another one waited, which is now never written.
+    pub(crate) fn push_news(&mut self, object: ObjectRef, due: Instant, now: Instant) -> bool {
+        self.push(object.clone(), due, now);
+        self.entries.get_mut(&object).is_some_and(|entry| std::mem::replace(&mut entry.is_news, true))
+    }
+
     /// Takes the first object that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<ObjectRef> {
         if self.next()? > now {
@@ -87,6 +95,7 @@ impl Queue {
             self.waiting.remove(&(since, object.clone()));
         }
         entry.place = None;
+        entry.is_news = false;
         entry.running = true;
         Some(object)
     }
@@ -118,9 +127,9 @@ impl Queue {
         }
     }
 
-    /// Forgets everything: somebody else writes now.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// Forgets everything: somebody else writes now. How many new states are dropped with it.
+    pub(crate) fn clear(&mut self) -> usize {
+        std::mem::take(self).entries.values().filter(|entry| entry.is_news).count()
     }
 
     /// How many objects wait.
@@ -195,6 +204,20 @@ mod tests {
         assert_eq!(queue.pop(now), None, "it is being written");
         queue.done(object("a"), Done::Nothing, now);
         assert_eq!(queue.pop(now), Some(object("a")), "it was asked for meanwhile");
+    }
+
+    #[test]
+    fn a_new_state_that_waits_is_replaced_by_a_newer_one() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.push(object("a"), now, now);
+        assert!(!queue.push_news(object("a"), now, now), "only a look waited");
+        assert!(queue.push_news(object("a"), now, now));
+        queue.pop(now);
+        assert!(!queue.push_news(object("a"), now, now), "the one before is being written");
+        assert!(queue.push_news(object("a"), now, now));
+        queue.push_news(object("b"), now, now);
+        queue.push(object("c"), now, now);
+        assert_eq!((queue.clear(), queue.len()), (2, 0));
     }
 
     #[test]
