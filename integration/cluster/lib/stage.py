@@ -11,7 +11,7 @@ from .certificate import self_signed
 from .client import Connection
 from .paifang import Paifang
 from .scene import Scene
-from .traffic import Traffic, fresh, kept
+from .traffic import LATE, Traffic, fresh, kept
 
 STEADY, SECURE = "steady.example.test", "secure.example.test"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -79,13 +79,15 @@ class Stage:
         self.expect(running, "the traffic ended before the test did")
 
     def judge(self, traffic, windows):
-        self.say(f"{len(traffic.records):,} requests, p99 {traffic.latency(0.99)} ms")
+        self.say(f"{len(traffic.records):,} requests, p99 {traffic.latency(0.99)} ms, the client late by {traffic.late} s at most")
         self.say(f"other than 200: {traffic.fates() or 'none'}")
         inside = [record for record in traffic.failed() if any(window.forgives(record) for window in windows)]
         for window in windows:
             unsent = [record.due - window.begin for record in inside if record.unsent]
             self.say(f"of these {len(inside) - len(unsent)} in flight on the killed process, {len(unsent)} not connected, the "
                      f"last {max(unsent, default=0):.1f} s after the kill")
+        late = [record for record in traffic.failed() if record.fate == LATE]
+        self.expect(not late, f"void: the client did not run, so it cannot tell; is the machine too busy? first {late[:1]}")
         rest = [record for record in traffic.failed() if record not in inside]
         self.expect(not rest, f"{len(rest)} requests failed, first {rest[:3]}")
 
