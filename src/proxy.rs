@@ -13,6 +13,7 @@ mod forwarded;
 mod head;
 mod headers;
 mod idle;
+mod linger;
 mod listener;
 mod logging;
 mod mirror;
