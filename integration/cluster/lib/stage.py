@@ -138,13 +138,14 @@ class Stage:
 
 
 class Window:
-    """From a kill until what was killed is out of the way: what may fail then is what Kubernetes cannot spare anyone."""
+    """From a kill until nothing is led to what was killed: what may fail then is what Kubernetes cannot spare anyone."""
 
     def __init__(self):
         self.begin = self.end = float("inf")
 
     def forgives(self, record):
-        """Sent to the killed process and cut, or not connected; an answer other than 200 is never forgiven."""
+        """Sent to the killed process and cut, or refused there. An answer other than 200 is never forgiven, and neither is
+        silence: the pod's address is there all the time, so its kernel answers for the process."""
         ended = record.due + record.ms / 1e3
-        return ended >= self.begin and record.due <= self.end and (record.unsent or record.fate == "cut"
-                                                                   or record.fate.startswith("tls"))
+        broken = record.fate in ("cut", "refused") or record.fate.startswith(("tls", "not connected"))
+        return broken and ended >= self.begin and record.due <= self.end
