@@ -83,9 +83,7 @@ class Stage:
         self.say(f"other than 200: {traffic.fates() or 'none'}")
         inside = [record for record in traffic.failed() if any(window.forgives(record) for window in windows)]
         for window in windows:
-            unsent = [record.due - window.begin for record in inside if record.unsent]
-            self.say(f"of these {len(inside) - len(unsent)} in flight on the killed process, {len(unsent)} not connected, the "
-                     f"last {max(unsent, default=0):.1f} s after the kill")
+            self.say(window.tell([record for record in inside if window.forgives(record)]))
         late = [record for record in traffic.failed() if record.fate == LATE]
         self.expect(not late, f"void: the client did not run, so it cannot tell; is the machine too busy? first {late[:1]}")
         rest = [record for record in traffic.failed() if record not in inside]
@@ -149,3 +147,8 @@ class Window:
         ended = record.due + record.ms / 1e3
         broken = record.fate in ("cut", "refused") or record.fate.startswith(("tls", "not connected"))
         return broken and ended >= self.begin and record.due <= self.end
+
+    def tell(self, records):
+        unsent = [record.due - self.begin for record in records if record.unsent]
+        return (f"of these {len(records) - len(unsent)} in flight on the killed process, {len(unsent)} not connected, the last "
+                f"{max(unsent, default=0):.1f} s after the kill")
