@@ -38,6 +38,8 @@ mod grpc;
 mod http1;
 #[path = "traffic/http2.rs"]
 mod http2;
+#[path = "traffic/linger.rs"]
+mod linger;
 #[path = "traffic/mirror.rs"]
 mod mirror;
 #[path = "traffic/reload.rs"]

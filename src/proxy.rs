@@ -13,6 +13,7 @@ mod forwarded;
 mod head;
 mod headers;
 mod idle;
+mod linger;
 mod listener;
 mod logging;
 mod mirror;
@@ -53,6 +54,10 @@ use crate::telemetry::label::UpstreamConnect;
 use crate::telemetry::{AccessLog, Metrics};
 use context::Context;
 use mirror::Mirrors;
+
+/// Directives for the log about what is no error: a kept connection to a backend that two want at the same time, of whom one
+/// makes a new one.
+pub const QUIET: &str = "pingora_core::connectors=off";
 
 /// What every request can reach.
 pub struct Proxy {

@@ -23,6 +23,10 @@ log=$results/conformance.log report=$results/conformance.yaml claimed=$results/c
 rm -f "$log" "$report" "$claimed"
 "$here/in.sh" kubectl get gatewayclass "$class" \
     -o 'jsonpath={range .status.supportedFeatures[*]}{.name}{"\n"}{end}' >"$claimed"
+# The suite wants an address of the project and somebody to turn to, and takes no empty ones. What Cargo.toml does not say is
+# not known here; names below .invalid are nobody's (RFC 2606).
+url=$(sed -n 's/^repository = "\(.*\)"/\1/p' "$checkout/Cargo.toml" | head -n 1)
+contact=${url:-unknown} url=${url:-https://unknown.invalid}
 version=$(git -C "$checkout" describe --always --dirty 2>/dev/null) || version=unknown
 
 # Tests remove what they made, and what failed with it. So objects are written down while assertions fail: the first ones.
@@ -48,8 +52,8 @@ began=$SECONDS status=0
 # More parallel tests than cores: they wait for Kubernetes most of the time, and one that waits for a slot may time out.
 "$here/in.sh" conformance.test -test.v -test.parallel 8 -test.timeout 60m -test.run '^TestConformance$' \
     -gateway-class "$class" -conformance-profiles "$profiles" "${addresses[@]}" "${one[@]}" \
-    -report-output "$report" -organization paifang -project paifang -url https://github.com/paifang/paifang \
-    -version "$version" -contact https://github.com/paifang/paifang/issues "$@" >>"$log" 2>&1 </dev/null || status=$?
+    -report-output "$report" -organization paifang -project paifang -url "$url" \
+    -version "$version" -contact "$contact" "$@" >>"$log" 2>&1 </dev/null || status=$?
 
 say "took $((SECONDS - began)) s; log and report are in $results"
 "$here/summary.py" "$log" "$report" "$claimed" "$profiles" "${one[@]:+one}" || { ((status)) || status=1; }

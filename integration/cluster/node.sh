@@ -37,6 +37,15 @@ network() {
     ip link set node0-peer up
     ip link set node0 up
     ip route add default dev node0
+    # The address of a Service that kube-proxy does not know, yet or any more, is refused, not lost in node0. A SYN that is lost
+    # stays in connection tracking for two minutes as a connection without translation, and whoever gets its port again
+    # meanwhile is lost like it, though the Service is there.
+    nft -f - <<N
+table inet unknown-services {
+    chain output { type filter hook output priority 10; ip daddr { $services, $balancer } reject with icmpx host-unreachable; }
+    chain forward { type filter hook forward priority 10; ip daddr { $services, $balancer } reject with icmpx host-unreachable; }
+}
+N
     sysctl -qw net.ipv4.ip_forward=1
 }
 

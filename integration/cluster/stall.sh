@@ -4,6 +4,7 @@
 #
 #     in.sh stall.sh on [NAMESPACE]     connections that are open now; new ones work
 #     in.sh stall.sh on --all           everything from the pods to the API server
+#     in.sh stall.sh on --from ADDRESS… everything from pods of these addresses; needs no API server
 #     in.sh stall.sh off
 #
 # Packets are dropped in both directions; nobody gets a FIN or RST. Other pods and parts of the cluster see nothing of it.
@@ -23,28 +24,33 @@ connections() {
     done | sort -u | paste -sd,
 }
 
-on() {
-    local addresses open match_in match_out
-    addresses=$(kubectl -n "$1" get pods -o 'jsonpath={.items[*].status.podIP}')
-    [[ -n $addresses ]] || die "no pods in $1"
-    if [[ $2 == all ]]; then
-        match_in="ip saddr { ${addresses// /, } } tcp dport 6443" match_out="ip daddr { ${addresses// /, } } tcp sport 6443"
-    else
-        open=$(connections "$addresses")
-        [[ -n $open ]] || die "the pods of $1 have no connection to the API server"
-        match_in="ip saddr . tcp sport { $open } tcp dport 6443" match_out="ip daddr . tcp dport { $open } tcp sport 6443"
-    fi
+addresses() {
+    kubectl -n "$1" get pods -o 'jsonpath={.items[*].status.podIP}' | grep . || die "no pods in $1"
+}
+
+open_only() {
+    local open
+    open=$(connections "$1")
+    [[ -n $open ]] || die "$1 have no connection to the API server"
+    drop "ip saddr . tcp sport { $open } tcp dport 6443" "ip daddr . tcp dport { $open } tcp sport 6443"
+}
+
+everything() { drop "ip saddr { ${1// /, } } tcp dport 6443" "ip daddr { ${1// /, } } tcp sport 6443"; }
+
+drop() {
     off
     nft -f - <<N
 table inet stall {
-    chain input { type filter hook input priority 0; $match_in counter drop; }
-    chain output { type filter hook output priority 0; $match_out counter drop; }
+    chain input { type filter hook input priority 0; $1 counter drop; }
+    chain output { type filter hook output priority 0; $2 counter drop; }
 }
 N
 }
 
-case ${1:-} in
-on) if [[ ${2:-} == --all ]]; then on "$namespace" all; else on "${2:-$namespace}" open; fi ;;
+case ${1:-}${2:+ $2} in
+on\ --all) everything "$(addresses "$namespace")" ;;
+on\ --from) everything "${*:3}" ;;
+on*) open_only "$(addresses "${2:-$namespace}")" ;;
 off) off ;;
-*) echo "usage: in.sh stall.sh on [NAMESPACE | --all] | off" >&2; exit 2 ;;
+*) echo "usage: in.sh stall.sh on [NAMESPACE | --all | --from ADDRESS…] | off" >&2; exit 2 ;;
 esac

@@ -20,7 +20,7 @@ use crate::{eventually, within};
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A backend whose requests wait until the test hands over an answer.
-async fn held() -> (SocketAddr, mpsc::UnboundedReceiver<tokio::sync::oneshot::Sender<&'static str>>) {
+pub(crate) async fn held() -> (SocketAddr, mpsc::UnboundedReceiver<tokio::sync::oneshot::Sender<&'static str>>) {
     let (answers, received) = mpsc::unbounded_channel();
     let address = serve(move |_| {
         let (answer, awaited) = tokio::sync::oneshot::channel();
@@ -31,7 +31,7 @@ async fn held() -> (SocketAddr, mpsc::UnboundedReceiver<tokio::sync::oneshot::Se
     (address, received)
 }
 
-fn manifests(backend: SocketAddr) -> Vec<serde_json::Value> {
+pub(crate) fn manifests(backend: SocketAddr) -> Vec<serde_json::Value> {
     plain().into_iter().chain([service("backend", &[backend]), route_to("backend")]).collect()
 }
 

@@ -15,7 +15,7 @@ use super::Run;
 use crate::admin::{self, Admin, Page, Readiness, State as Life};
 use crate::config::Config;
 use crate::controller::{Edge, Inputs, View};
-use crate::proxy::Routes;
+use crate::proxy::{QUIET, Routes};
 use crate::telemetry::{AccessLog, Metrics, trace};
 
 /// How long the last lines of the access log may take to be written.
@@ -24,7 +24,7 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 /// Serves until it is told to stop, then lets requests finish.
 pub(super) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let config = settings(arguments)?;
-    trace::init_logging(&config.log, std::env::var("PAIFANG_LOG").ok().as_deref())?;
+    trace::init_logging(&config.log, QUIET, std::env::var("PAIFANG_LOG").ok().as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(config, arguments))
 }

@@ -12,7 +12,7 @@ use pingora::protocols::http::ServerSession;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_timeout::timeout;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::LazyConfigAcceptor;
@@ -30,10 +30,8 @@ use crate::telemetry::label::Handshake;
 /// The connection preface of HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How long the rest of a refused request is read, so that the refusal is not lost to a reset.
-const LINGER: Duration = Duration::from_secs(1);
-/// How much of it.
-const LINGER_BYTES: usize = 256 * 1024;
+/// How long the answer to a refused request may take to be written.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// What a connection needs: its socket's part, and its thread's.
 pub(super) struct ConnectionApp {
@@ -249,22 +247,13 @@ async fn rest_of_head<T: Transport>(app: &ConnectionApp, stream: &mut EdgeStream
 async fn refuse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, refusal: Refusal) {
     let counters = app.edge.metrics.unrouted.counters();
     counters.finish(refusal.status, refusal.reason.as_str(), Duration::ZERO);
-    let _ = timeout(LINGER, async {
-        let (head, body) = super::respond::raw(refusal.status, refusal.message);
+    let (head, body) = super::respond::raw(refusal.status, refusal.message);
+    let written = timeout(REFUSAL, async {
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body.as_bytes()).await?;
-        stream.shutdown().await?;
-        // closing with unread bytes resets the connection and may take the answer with it
-        stream.set_boundary(Boundary::Open);
-        let mut rest = [0; 1024];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            match stream.read(&mut rest).await? {
-                0 => break,
-                count => left = left.saturating_sub(count),
-            }
-        }
-        std::io::Result::Ok(())
-    })
-    .await;
+        stream.flush().await
+    });
+    if matches!(written.await, Ok(Ok(()))) {
+        let _ = stream.shutdown().await;
+    }
 }

@@ -73,6 +73,8 @@ pub(crate) fn peer(session: &Session) -> Option<SocketAddr> {
 pub struct Context {
     /// When its head was complete.
     pub(crate) started: Instant,
+    /// When it was answered, if the connection lingers after that.
+    pub(crate) done: Option<Instant>,
     /// Its peer; the client unless a trusted proxy stands between.
     pub(crate) client: IpAddr,
     /// Whether the client speaks TLS to us.
@@ -115,6 +117,7 @@ impl Context {
     pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
+            done: None,
             client: IpAddr::from([0, 0, 0, 0]),
             tls: false,
             listener: None,

@@ -1,6 +1,9 @@
 //! What can go wrong with a request, and the one place that says what the client is told.
 
+use std::time::Instant;
+
 use http::StatusCode;
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorSource, ErrorType};
 
@@ -138,9 +141,22 @@ pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Conte
         // the request body may not have been read to its end
         session.set_keepalive(None);
         // an error here means that the client is gone, too
-        let _ = respond::fail(session, &fail, ctx).await;
+        if respond::fail(session, &fail, ctx).await.is_ok() {
+            ctx.done = Some(Instant::now());
+            ctx.in_flight = None;
+            end(session).await;
+        }
     }
     FailToProxy { error_code: fail.map_or(0, |fail| fail.status.as_u16()), can_reuse_downstream: false }
+}
+
+/// Pingora drops the connection now. While a body still comes, that would take the answer with it.
+async fn end(session: &mut Session) {
+    if let ServerSession::H1(session) = session.as_mut()
+        && !session.is_body_done()
+    {
+        session.shutdown().await;
+    }
 }
 
 /// Failures that a phase of ours has named already.

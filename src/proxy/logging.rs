@@ -1,7 +1,7 @@
 //! The last phase: counters and the access log.
 
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource};
@@ -14,7 +14,7 @@ use crate::telemetry::{Reason, Record};
 /// Counts a finished request, and logs it.
 pub(super) fn run(proxy: &Proxy, session: &Session, error: Option<&Error>, ctx: &mut Context) {
     ctx.in_flight = None;
-    let took = ctx.started.elapsed();
+    let took = ctx.done.unwrap_or_else(Instant::now).saturating_duration_since(ctx.started);
     if ctx.reason == Reason::None
         && let Some(error) = error
     {

@@ -3,7 +3,8 @@
 //! Pingora reads and writes through it. Three things it does that Pingora's own stream does not:
 //! it can look at bytes before Pingora parses them; it hands out exactly one request at a time, so
 //! that pipelined bytes stay here until their turn; and it holds no buffer while nothing is in it,
-//! so that an idle connection costs little more than its socket.
+//! so that an idle connection costs little more than its socket. And it ends a connection of HTTP/1 so
+//! that the last response is not lost.
 
 use std::future::poll_fn;
 use std::io;
@@ -24,6 +25,8 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::linger::Linger;
 
 /// Bytes read from the socket at a time.
 const CHUNK: usize = 8 * 1024;
@@ -47,6 +50,8 @@ pub(crate) struct EdgeStream<T> {
     boundary: Boundary,
     writes: Vec<u8>,
     http2: bool,
+    /// Present once nothing more is written.
+    linger: Option<Linger>,
     digests: Digests,
 }
 
@@ -83,7 +88,7 @@ pub(crate) enum Boundary {
 impl<T: Transport> EdgeStream<T> {
     pub(crate) fn new(io: T, fd: UniqueIDType, digests: Digests) -> Self {
         let (ahead, writes) = (Vec::new(), Vec::new());
-        Self { io, fd, ahead, taken: 0, boundary: Boundary::Open, writes, http2: false, digests }
+        Self { io, fd, ahead, taken: 0, boundary: Boundary::Open, writes, http2: false, linger: None, digests }
     }
 
     /// Says that HTTP/2 is spoken, whether ALPN or the preface said so.
@@ -214,8 +219,15 @@ impl<T: Transport> AsyncWrite for EdgeStream<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_drain(cx))?;
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.linger.is_none() {
+            ready!(this.poll_drain(cx))?;
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            if this.http2 {
+                return Poll::Ready(Ok(())); // its frames say which streams were answered
+            }
+        }
+        this.linger.get_or_insert_with(Linger::new).poll(&mut this.io, cx).map(Ok)
     }
 }
 

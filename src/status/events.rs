@@ -16,6 +16,8 @@ use crate::api::gateway::CONTROLLER_NAME;
 
 /// Conditions that are worth an Event. The others only say more about one of these.
 const TOLD: [&str; 3] = ["Accepted", "ResolvedRefs", "Programmed"];
+/// A reason that is no trouble: what is new is on its way.
+const PENDING: &str = "Pending";
 /// Events that may wait to be sent.
 const WAITING: usize = 256;
 /// Events per second.
@@ -116,7 +118,7 @@ pub(crate) fn turns(current: &Value, next: &Value) -> Vec<Turn> {
         let bad = text(condition, "status") == "False";
         let news = if bad { !(was_bad && known.is_some_and(told)) } else { was_bad };
         news.then(|| Turn {
-            bad,
+            bad: bad && text(condition, "reason") != PENDING,
             reason: text(condition, "reason").to_owned(),
             note: format!("{place}{kind} is {}: {}", text(condition, "status"), text(condition, "message")),
         })

@@ -7,14 +7,12 @@ use tokio::time::Instant;
 
 use crate::api::ObjectRef;
 
-/// Time between two writes of one object.
+/// Time between two writes of one object. It doubles with each write in a row.
 const GAP: Duration = Duration::from_millis(100);
-/// The same after several in a row.
-const LONG_GAP: Duration = Duration::from_millis(250);
-/// Writes in a row after which the gap is long.
-const ROW: u32 = 5;
+/// The longest: with it the last state is written within two seconds.
+const LONGEST_GAP: Duration = Duration::from_millis(1500);
 /// A row ends when nothing was written for so long.
-const REST: Duration = Duration::from_secs(1);
+const REST: Duration = LONGEST_GAP.saturating_mul(2);
 
 /// Objects that wait, each once, in the order they become due.
 #[derive(Debug, Default)]
@@ -47,6 +45,8 @@ struct Entry {
     since: Option<Instant>,
     running: bool,
     again: bool,
+    /// What waits is a new state, not only a look.
+    is_news: bool,
     written: Option<Instant>,
     row: u32,
     failures: u32,
@@ -78,6 +78,12 @@ impl Queue {
         self.line.insert((due, self.tickets, object));
     }
 
+    /// The same for an object with a new state. Whether another one waited, which is now never written.
+    pub(crate) fn push_news(&mut self, object: ObjectRef, due: Instant, now: Instant) -> bool {
+        self.push(object.clone(), due, now);
+        self.entries.get_mut(&object).is_some_and(|entry| std::mem::replace(&mut entry.is_news, true))
+    }
+
     /// Takes the first object that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<ObjectRef> {
         if self.next()? > now {
@@ -89,6 +95,7 @@ impl Queue {
             self.waiting.remove(&(since, object.clone()));
         }
         entry.place = None;
+        entry.is_news = false;
         entry.running = true;
         Some(object)
     }
@@ -120,9 +127,9 @@ impl Queue {
         }
     }
 
-    /// Forgets everything: somebody else writes now.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// Forgets everything: somebody else writes now. How many new states are dropped with it.
+    pub(crate) fn clear(&mut self) -> usize {
+        std::mem::take(self).entries.values().filter(|entry| entry.is_news).count()
     }
 
     /// How many objects wait.
@@ -141,7 +148,8 @@ impl Entry {
         self.row = if self.is_rested(now) { 1 } else { self.row.saturating_add(1) };
         self.failures = 0;
         self.written = Some(now);
-        self.rests_until = Some(now + if self.row > ROW { LONG_GAP } else { GAP });
+        let gap = GAP.saturating_mul(1 << (self.row - 1).min(16)).min(LONGEST_GAP);
+        self.rests_until = Some(now + gap);
     }
 
     fn is_rested(&self, now: Instant) -> bool {
@@ -199,6 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn a_new_state_that_waits_is_replaced_by_a_newer_one() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.push(object("a"), now, now);
+        assert!(!queue.push_news(object("a"), now, now), "only a look waited");
+        assert!(queue.push_news(object("a"), now, now));
+        queue.pop(now);
+        assert!(!queue.push_news(object("a"), now, now), "the one before is being written");
+        assert!(queue.push_news(object("a"), now, now));
+        queue.push_news(object("b"), now, now);
+        queue.push(object("c"), now, now);
+        assert_eq!((queue.clear(), queue.len()), (2, 0));
+    }
+
+    #[test]
     fn one_that_was_written_lets_the_others_go_first() {
         let (mut queue, now) = (Queue::default(), Instant::now());
         queue.push(object("a"), now, now);
@@ -229,6 +251,33 @@ mod tests {
         let later = start + Duration::from_secs(3);
         queue.push(object("a"), later, later);
         assert!(queue.pop(later).is_some(), "the last one is written, too");
+    }
+
+    #[test]
+    fn changes_without_end_are_written_ever_less_often() {
+        const CHANGES: u64 = 14_000;
+        let (mut queue, start) = (Queue::default(), Instant::now());
+        let (mut written, mut last) = (Vec::new(), 0);
+        for ms in 0..CHANGES + 2000 {
+            let now = start + Duration::from_millis(ms);
+            if ms < CHANGES {
+                queue.push(object("a"), now, now);
+            }
+            if let Some(object) = queue.pop(now) {
+                written.push(ms);
+                last = ms.min(CHANGES - 1);
+                queue.done(object, Done::Written, now);
+            }
+        }
+        assert_eq!(written[..5], [0, 100, 300, 700, 1500], "the first at once");
+        assert!(written.len() <= 20, "{written:?}");
+        assert_eq!(last, CHANGES - 1, "the last state is written within two seconds: {written:?}");
+        let later = start + Duration::from_millis(written.last().unwrap() + 3000);
+        for now in [later, later + GAP] {
+            queue.push(object("a"), now, now);
+            assert_eq!(queue.pop(now), Some(object("a")), "after a rest it begins anew");
+            queue.done(object("a"), Done::Written, now);
+        }
     }
 
     #[test]

@@ -116,8 +116,9 @@ impl Writer {
         let term = self.leadership.term().map(|term| term.number);
         if term != self.term {
             self.term = term;
+            let dropped = self.running.len() + self.queue.clear();
             self.running.clear();
-            self.queue.clear();
+            self.attempt.metrics.control.status_dropped.inc_by(u64::try_from(dropped).unwrap_or(u64::MAX));
             self.check_all();
         }
     }
@@ -130,10 +131,26 @@ impl Writer {
     }
 
     fn check(&mut self, object: ObjectRef) {
-        let Some(latest) = self.latest.as_ref().filter(|_| self.term.is_some()) else { return };
+        if let Some((due, now)) = self.due(&object) {
+            self.queue.push(object, due, now);
+        }
+    }
+
+    /// The same for an object of which something new is wanted.
+    fn check_news(&mut self, object: ObjectRef) {
+        if let Some((due, now)) = self.due(&object)
+            && self.queue.push_news(object, due, now)
+        {
+            self.attempt.metrics.control.status_replaced.inc();
+        }
+    }
+
+    /// When an object shall be looked at, and now; never while somebody else writes.
+    fn due(&self, object: &ObjectRef) -> Option<(Instant, Instant)> {
+        let latest = self.latest.as_ref().filter(|_| self.term.is_some())?;
         let now = Instant::now();
-        let wait = if latest.statuses.contains_key(&object) { Duration::ZERO } else { REMOVAL };
-        self.queue.push(object, now + wait, now);
+        let wait = if latest.statuses.contains_key(object) { Duration::ZERO } else { REMOVAL };
+        Some((now + wait, now))
     }
 
     /// Only what differs from the last translation is looked at.
@@ -141,7 +158,7 @@ impl Writer {
         let next = Arc::clone(&self.wanted.borrow_and_update());
         let Some(last) = self.latest.replace(Arc::clone(&next)) else { return self.check_all() };
         for object in differences(&last.statuses, &next.statuses) {
-            self.check(object.clone());
+            self.check_news(object.clone());
         }
     }
 

@@ -27,17 +27,18 @@ pub enum LogError {
     Twice,
 }
 
-/// Sets up the process's log, once. `env` is the value of `PAIFANG_LOG` and wins over the settings.
+/// Sets up the process's log, once. `quiet` are directives like ours about what others log, `env` is the value of `PAIFANG_LOG` and wins over the settings.
 ///
 /// # Errors
 /// When the level cannot be read or the log is already set up.
-pub fn init_logging(config: &LogConfig, env: Option<&str>) -> Result<(), LogError> {
+pub fn init_logging(config: &LogConfig, quiet: &str, env: Option<&str>) -> Result<(), LogError> {
     let colours = std::io::stderr().is_terminal();
-    subscriber(config, env, colours, std::io::stderr)?.try_init().map_err(|_| LogError::Twice)
+    subscriber(config, quiet, env, colours, std::io::stderr)?.try_init().map_err(|_| LogError::Twice)
 }
 
 fn subscriber<W>(
     config: &LogConfig,
+    quiet: &str,
     env: Option<&str>,
     colours: bool,
     writer: W,
@@ -45,7 +46,7 @@ fn subscriber<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = filter(env.filter(|env| !env.trim().is_empty()).unwrap_or(&config.level))?;
+    let filter = filter(quiet, env.filter(|env| !env.trim().is_empty()).unwrap_or(&config.level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(match config.format {
         LogFormat::Text => Box::new(builder.with_ansi(colours).finish()),
@@ -53,12 +54,12 @@ where
     })
 }
 
-fn filter(level: &str) -> Result<EnvFilter, LogError> {
+fn filter(quiet: &str, level: &str) -> Result<EnvFilter, LogError> {
     let level = level.trim();
     if let Some(directive) = without_level(level) {
         return Err(LogError::Level(message(directive)));
     }
-    EnvFilter::builder().parse(format!("{QUIET},{level}")).map_err(|error| LogError::Level(error.to_string()))
+    EnvFilter::builder().parse(format!("{QUIET},{quiet},{level}")).map_err(|error| LogError::Level(error.to_string()))
 }
 
 #[cfg(test)]
@@ -88,12 +89,13 @@ mod tests {
         let sink = Sink::default();
         let writer = sink.clone();
         let config = LogConfig { level: level.to_owned(), format };
-        let subscriber = subscriber(&config, env, false, move || writer.clone()).unwrap();
+        let subscriber = subscriber(&config, "pool=off", env, false, move || writer.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(port = 80, "listening");
             tracing::debug!("detail");
             tracing::warn!(target: "pingora_proxy", "a client went away");
             tracing::error!(target: "kube_client::client", "an answer");
+            tracing::error!(target: "pool", "none is free");
         });
         let bytes = sink.0.lock().clone();
         String::from_utf8(bytes).unwrap()
@@ -112,6 +114,8 @@ mod tests {
         assert!(!logged("debug", None, LogFormat::Text).contains("went away"));
         assert!(logged("info,pingora_proxy=warn", None, LogFormat::Text).contains("went away"));
         assert!(!logged("debug", None, LogFormat::Text).contains("an answer"), "it may be a Secret");
+        assert!(!logged("debug", None, LogFormat::Text).contains("is free"), "the proxy says what is no error");
+        assert!(logged("debug,pool=error", None, LogFormat::Text).contains("is free"));
     }
 
     #[test]
@@ -124,7 +128,7 @@ mod tests {
     #[test]
     fn a_level_that_is_none_is_refused() {
         for level in ["inof", "info,paifang=loud", ""] {
-            assert!(filter(level).is_err(), "{level:?}");
+            assert!(filter("a=off", level).is_err(), "{level:?}");
         }
     }
 }

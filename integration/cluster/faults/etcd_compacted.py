@@ -1,30 +1,40 @@
-"""The history that watches would continue from is compacted away, so that they get 410 and must list again."""
+"""The history that watches would continue from is compacted away, so that they get 410 and must list again.
+
+Paifang is kept away from the new API server until that is ready: one that has just started refuses everybody for a moment,
+and a watch that was refused lists again without ever asking for what is gone.
+"""
 import json
 
 from lib.metrics import difference
+from lib.wait import attempt
 
 KEY = "/paifang-test"
-TRIES = 4
+RESTARTS = "paifang_watch_restarts_total"
 
 
 def run(stage):
     stage.bed("etcdctl", "version")
+    pods = stage.paifang.ready_pods()
+    before = stage.paifang.metrics(pods)
+    watches = sum(samples.total("paifang_watch_synced") for samples in before.values())
+    expired = lambda: difference(before, stage.paifang.metrics(pods), RESTARTS, reason="expired")
     with stage.traffic():
-        expired = next((count for _ in range(TRIES) if (count := forget(stage))), 0)
-    stage.say(f"{expired:.0f} watches began anew because they had expired")
-    stage.expect(expired > 0, "no watch expired, so this tested nothing")
+        forget(stage, [pod["status"]["podIP"] for pod in pods.values()])
+        attempt(30, lambda: expired() >= watches, what=f"all {watches:.0f} watches to expire")
+        stage.alive(60)
+    stage.say(f"{expired():.0f} of {watches:.0f} watches began anew because they had expired")
+    stage.expect(expired() == watches, "a watch expired twice: it did not take the present from its list")
 
 
-def forget(stage):
-    """How many watches expired. None did if all met an API server so young that it refused everybody, and listed again."""
-    before = stage.paifang.metrics()
-    stage.bed("apiserver.sh", "kill")  # a new API server has no memory of what came before its start
+def forget(stage, addresses):
+    """A new API server has no memory of what came before its start, and etcd none of what was compacted."""
+    stage.bed("apiserver.sh", "kill")
     try:
+        stage.bed("stall.sh", "on", "--from", *addresses)
         compact(stage)
     finally:
-        stage.bed("apiserver.sh", "start")
-    stage.alive(60)
-    return difference(before, stage.paifang.metrics(), "paifang_watch_restarts_total", reason="expired")
+        stage.bed("apiserver.sh", "start")  # returns when it is ready
+        stage.bed("stall.sh", "off")
 
 
 def compact(stage):

@@ -11,7 +11,7 @@ from .certificate import self_signed
 from .client import Connection
 from .paifang import Paifang
 from .scene import Scene
-from .traffic import Traffic, fresh, kept
+from .traffic import LATE, Traffic, fresh, kept
 
 STEADY, SECURE = "steady.example.test", "secure.example.test"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -79,13 +79,13 @@ class Stage:
         self.expect(running, "the traffic ended before the test did")
 
     def judge(self, traffic, windows):
-        self.say(f"{len(traffic.records):,} requests, p99 {traffic.latency(0.99)} ms")
+        self.say(f"{len(traffic.records):,} requests, p99 {traffic.latency(0.99)} ms, the client late by {traffic.late} s at most")
         self.say(f"other than 200: {traffic.fates() or 'none'}")
         inside = [record for record in traffic.failed() if any(window.forgives(record) for window in windows)]
         for window in windows:
-            unsent = [record.due - window.begin for record in inside if record.unsent]
-            self.say(f"of these {len(inside) - len(unsent)} in flight on the killed process, {len(unsent)} not connected, the "
-                     f"last {max(unsent, default=0):.1f} s after the kill")
+            self.say(window.tell([record for record in inside if window.forgives(record)]))
+        late = [record for record in traffic.failed() if record.fate == LATE]
+        self.expect(not late, f"void: the client did not run, so it cannot tell; is the machine too busy? first {late[:1]}")
         rest = [record for record in traffic.failed() if record not in inside]
         self.expect(not rest, f"{len(rest)} requests failed, first {rest[:3]}")
 
@@ -136,13 +136,19 @@ class Stage:
 
 
 class Window:
-    """From a kill until what was killed is out of the way: what may fail then is what Kubernetes cannot spare anyone."""
+    """From a kill until nothing is led to what was killed: what may fail then is what Kubernetes cannot spare anyone."""
 
     def __init__(self):
         self.begin = self.end = float("inf")
 
     def forgives(self, record):
-        """Sent to the killed process and cut, or not connected; an answer other than 200 is never forgiven."""
+        """Sent to the killed process and cut, or refused there. An answer other than 200 is never forgiven, and neither is
+        silence: the pod's address is there all the time, so its kernel answers for the process."""
         ended = record.due + record.ms / 1e3
-        return ended >= self.begin and record.due <= self.end and (record.unsent or record.fate == "cut"
-                                                                   or record.fate.startswith("tls"))
+        broken = record.fate in ("cut", "refused") or record.fate.startswith(("tls", "not connected"))
+        return broken and ended >= self.begin and record.due <= self.end
+
+    def tell(self, records):
+        unsent = [record.due - self.begin for record in records if record.unsent]
+        return (f"of these {len(records) - len(unsent)} in flight on the killed process, {len(unsent)} not connected, the last "
+                f"{max(unsent, default=0):.1f} s after the kill")

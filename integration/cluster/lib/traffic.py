@@ -1,7 +1,8 @@
 """Steady traffic beside a test, and what became of every request of it.
 
 A request's fate is its status code or, when there is none, why: `refused`, `connect timeout`, `not connected: …` and `tls: …`
-before it was sent; `cut` when the connection died after it was sent; `timeout` when no answer came.
+before it was sent; `cut` when the connection died after it was sent; `timeout` when no answer came. `client late` is either
+timeout when the client itself did not run for so long that it cannot know: the test is void then, whatever the server did.
 """
 import json
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from .table import percentile
 
+LATE = "client late"
 BEFORE_SENDING = ("refused", "connect timeout", "not connected")
 
 
@@ -21,6 +23,7 @@ class Record:
     due: float  # on the machine's monotonic clock, as time.monotonic() in any process
     fate: str
     ms: float  # from when the request was due
+    detail: str = ""  # what the kernel said of a connection that did not open
 
     @property
     def unsent(self):
@@ -43,7 +46,7 @@ class Traffic:
 
     def __init__(self, address, streams, bound=600, timeout=10):
         self.plan = {"address": address, "streams": streams, "bound": bound, "timeout": timeout}
-        self.bound, self.records = bound, []
+        self.bound, self.records, self.late = bound, [], None
 
     def __enter__(self):
         load = os.path.join(os.path.dirname(os.path.abspath(__file__)), "load.py")
@@ -58,7 +61,8 @@ class Traffic:
         except subprocess.TimeoutExpired:
             self.process.kill()
             output, _ = self.process.communicate()
-        self.records = [Record(*row) for row in json.loads(output)] if output else []
+        told = json.loads(output) if output else {"late": None, "records": []}
+        self.late, self.records = told["late"], [Record(*row) for row in told["records"]]
 
     def running(self):
         """Whether the traffic has not ended before its time."""

@@ -46,8 +46,8 @@ pub(super) enum Trouble {
     Missing,
     /// We may not read it.
     Forbidden,
-    /// Anything else, in words.
-    Failing(String),
+    /// Anything else: the status that the API server answered, if it answered, and words.
+    Failing(Option<u16>, String),
 }
 
 /// One object.

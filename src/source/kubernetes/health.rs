@@ -23,6 +23,8 @@ pub enum Standing {
     Failing {
         /// Since when.
         since: SystemTime,
+        /// The status that the API server answered; nothing when it did not answer.
+        code: Option<u16>,
         /// Why.
         message: String,
     },
@@ -79,15 +81,19 @@ impl Health {
     /// What fails, since when, and the first reason.
     fn failing(&self) -> Option<(String, &str)> {
         let failing = self.kinds.values().filter_map(|standing| match standing {
-            Standing::Failing { since, message } => Some((*since, message.as_str())),
+            Standing::Failing { since, code, message } => Some((*since, message.as_str(), *code)),
             _ => None,
         });
-        let (since, message) = failing.min()?;
+        let (since, message, code) = failing.min()?;
         let well = self.kinds.values().any(|standing| *standing == Standing::Synced);
         let what = if well {
             format!("watching {} fails", self.list(|standing| matches!(standing, Standing::Failing { .. })))
         } else {
-            "API server unreachable".to_owned()
+            match code {
+                None => "API server unreachable".to_owned(),
+                Some(401) => "API server refuses our credentials".to_owned(),
+                Some(code) => format!("API server answers {code}"),
+            }
         };
         Some((format!("{what} since {}", time(since)), message))
     }
@@ -122,7 +128,7 @@ mod tests {
 
     fn failing() -> Standing {
         let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        Standing::Failing { since, message: "connection refused".to_owned() }
+        Standing::Failing { since, code: None, message: "connection refused".to_owned() }
     }
 
     fn trouble(health: &Health) -> String {
@@ -144,6 +150,19 @@ mod tests {
         assert_eq!(trouble(&health), format!("{server}: serving the configuration of 1970-01-01T00:00:00Z"));
         (health.restored, health.complete) = (None, false);
         assert_eq!(trouble(&health), format!("{server}: connection refused: waiting for Gateway, HTTPRoute"));
+    }
+
+    #[test]
+    fn an_api_server_that_answers_is_not_called_unreachable() {
+        let trouble = |code| {
+            let Standing::Failing { since, message, .. } = failing() else { unreachable!() };
+            let failing = Standing::Failing { since, code, message };
+            trouble(&health([failing.clone(), failing]))
+        };
+        let rest = "since 2023-11-14T22:13:20Z: serving the last known configuration";
+        assert_eq!(trouble(Some(401)), format!("API server refuses our credentials {rest}"));
+        assert_eq!(trouble(Some(503)), format!("API server answers 503 {rest}"));
+        assert_eq!(trouble(None), format!("API server unreachable {rest}"));
     }
 
     #[test]

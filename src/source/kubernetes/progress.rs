@@ -54,9 +54,9 @@ impl Progress {
     }
 
     /// The watch failed.
-    pub(super) fn fail(&mut self, message: String, now: SystemTime) {
+    pub(super) fn fail(&mut self, code: Option<u16>, message: String, now: SystemTime) {
         self.forgive();
-        self.set_failing(message, now);
+        self.set_failing(code, message, now);
     }
 
     /// The API server says that we may not read the kind. Objects stay.
@@ -79,7 +79,7 @@ impl Progress {
             self.listed = false;
             return true;
         }
-        self.set_failing("the API server does not know the kind".to_owned(), now);
+        self.set_failing(Some(404), "the API server does not know the kind".to_owned(), now);
         false
     }
 
@@ -97,11 +97,9 @@ impl Progress {
         (self.strikes, self.missed) = (0, None);
     }
 
-    fn set_failing(&mut self, message: String, now: SystemTime) {
-        match &mut self.standing {
-            Standing::Failing { message: known, .. } => *known = message,
-            standing => *standing = Standing::Failing { since: now, message },
-        }
+    fn set_failing(&mut self, code: Option<u16>, message: String, now: SystemTime) {
+        let since = if let Standing::Failing { since, .. } = self.standing { since } else { now };
+        self.standing = Standing::Failing { since, code, message };
     }
 }
 
@@ -132,7 +130,7 @@ mod tests {
         progress.miss(true, Instant::now(), sure_after, NOW);
         progress.miss(true, Instant::now(), sure_after, NOW);
         tokio::time::advance(sure_after).await;
-        progress.fail("connection refused".to_owned(), NOW);
+        progress.fail(None, "connection refused".to_owned(), NOW);
         assert!(!progress.miss(true, Instant::now(), sure_after, NOW));
     }
 
@@ -157,9 +155,9 @@ mod tests {
     fn a_failing_watch_says_since_when_and_the_last_reason() {
         let mut progress = Progress::default();
         progress.complete();
-        progress.fail("one".to_owned(), NOW);
-        progress.fail("two".to_owned(), NOW + Duration::from_secs(9));
-        assert_eq!(progress.standing, Standing::Failing { since: NOW, message: "two".to_owned() });
+        progress.fail(None, "one".to_owned(), NOW);
+        progress.fail(Some(500), "two".to_owned(), NOW + Duration::from_secs(9));
+        assert_eq!(progress.standing, Standing::Failing { since: NOW, code: Some(500), message: "two".to_owned() });
         assert!(progress.settled() && progress.synced(), "what it delivered stays");
         progress.alive();
         assert_eq!(progress.standing, Standing::Synced);

@@ -171,7 +171,7 @@ impl Watch {
             Sort::Expired => (WatchRestart::Expired, None),
             // A connection that broke or fell silent is not worth a word when the next one holds.
             Sort::Lost if matches!(error, watcher::Error::WatchFailed(_)) => (WatchRestart::Failed, None),
-            Sort::Refused | Sort::Lost => (WatchRestart::Failed, Some(Trouble::Failing(words(error)))),
+            Sort::Refused | Sort::Lost => (WatchRestart::Failed, Some(Trouble::Failing(code, words(error)))),
         };
         self.metrics.control.watch_restarts.inc(reason);
         if let Some(trouble) = trouble {

@@ -21,6 +21,15 @@ fn a_condition_that_turns_is_told_once() {
 }
 
 #[test]
+fn what_is_pending_is_told_but_is_no_warning() {
+    let pending = json!({"conditions": [
+        {"type": "Programmed", "status": "False", "reason": "Pending", "message": "waiting for an address"}]});
+    let turned = turns(&Value::Null, &pending);
+    assert_eq!(turned.len(), 1);
+    assert_eq!((turned[0].bad, &*turned[0].note), (false, "Programmed is False: waiting for an address"));
+}
+
+#[test]
 fn conditions_of_other_controllers_are_theirs_to_tell() {
     let of = |controller: &str| {
         json!({"parents": [{"controllerName": controller, "parentRef": {"name": "gw", "namespace": "infra", "port": 80},

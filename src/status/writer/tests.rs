@@ -173,7 +173,11 @@ async fn a_thousand_changes_in_a_second_are_twenty_writes_at_most() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     scene.until(&gw, ATTACHED, json!(1000)).await;
-    assert!(scene.cluster.writes("gateways").len() <= 20, "{}", scene.cluster.writes("gateways").len());
+    let writes = scene.cluster.writes("gateways").len();
+    assert!(writes <= 20, "{writes}");
+    let replaced = usize::try_from(scene.metrics.control.status_replaced.get()).unwrap();
+    assert_eq!(writes + replaced, 1000, "each state is written or replaced");
+    assert_eq!(scene.metrics.control.status_dropped.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,6 +213,22 @@ async fn losing_the_lease_stops_writes_at_once_and_the_next_term_begins_with_one
     scene.want([(gw.clone(), gateway(3))]);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(scene.status(&gw).pointer(ATTACHED), Some(&json!(2)), "nothing is written after the end of the term");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_when_the_lease_is_lost_is_dropped_and_counted() {
+    let (scene, gw, other) = (Scene::new(), object(Kind::Gateway, "gw"), object(Kind::Gateway, "other"));
+    scene.add(&gw, Value::Null);
+    scene.add(&other, Value::Null);
+    scene.want([(gw.clone(), gateway(1))]);
+    scene.until(&gw, ATTACHED, json!(1)).await;
+    scene.cluster.fault(Method::PATCH, "gateways/other", Fault::Hang);
+    scene.want([(gw.clone(), gateway(2)), (other.clone(), gateway(2))]);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    scene.terms.send_replace(None);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(scene.metrics.control.status_dropped.get(), 2, "one rested after its last write, one was under way");
+    assert_eq!(scene.status(&gw).pointer(ATTACHED), Some(&json!(1)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -36,6 +36,10 @@ pub struct ControlMetrics {
     pub status_queue_age: Gauge,
     /// Writes of statuses.
     pub status_writes: LabelledCounter<WriteOutcome>,
+    /// New statuses that were never written, since a newer one came.
+    pub status_replaced: IntCounter,
+    /// New statuses that were not written, since the lease was lost.
+    pub status_dropped: IntCounter,
     /// Writes of Services and EndpointSlices.
     pub provision_writes: LabelledCounter<WriteOutcome>,
 }
@@ -84,6 +88,16 @@ impl ControlMetrics {
                 "How long the oldest status has waited to be written.",
             )?,
             status_writes: LabelledCounter::register(r, "paifang_status_writes_total", "Writes of statuses.")?,
+            status_replaced: counter(
+                r,
+                "paifang_status_writes_replaced_total",
+                "New statuses that were never written, since a newer one came first.",
+            )?,
+            status_dropped: counter(
+                r,
+                "paifang_status_writes_dropped_total",
+                "New statuses that were not written, or not known to be, when the lease was lost.",
+            )?,
             provision_writes: LabelledCounter::register(
                 r,
                 "paifang_provision_writes_total",

@@ -56,6 +56,24 @@ fn programmed(translation: &Translation, gateway: &str) -> (String, String) {
     (status.to_owned(), reason.to_owned())
 }
 
+#[test]
+fn the_wildcard_address_is_no_address_to_be_reached_at() {
+    let of = |address: [u8; 4]| {
+        let translation = translate(&world(Exposure::Host(IpAddr::from(address)), [edge("gw", "1", json!({}))]));
+        let status = status_of(&translation, "Gateway default/gw");
+        let (verdict, ..) = condition(&status["conditions"], "Programmed");
+        let conditions = status["conditions"].as_array().unwrap();
+        let programmed = conditions.iter().find(|it| it["type"] == "Programmed").unwrap();
+        let message = programmed["message"].as_str().unwrap().to_owned();
+        (status["addresses"].clone(), verdict.to_owned(), message)
+    };
+    let (addresses, verdict, message) = of([0, 0, 0, 0]);
+    assert_eq!((addresses.as_array().map_or(0, Vec::len), &*verdict), (0, "True"), "{addresses}");
+    assert!(message.ends_with("on every address of their machines: which these are is not known here"), "{message}");
+    let (addresses, _, message) = of([192, 0, 2, 1]);
+    assert_eq!((&addresses[0]["value"], &*message), (&json!("192.0.2.1"), "1 of 1 listeners serve"));
+}
+
 fn fixed(_: &GatewayService) -> Option<IpAddr> {
     Some(IpAddr::from([10, 97, 0, 10]))
 }

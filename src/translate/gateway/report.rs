@@ -1,5 +1,6 @@
 //! The status of Gateways and their listeners, and their listeners' IR.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::GatewayPlan;
@@ -69,8 +70,8 @@ fn reached_at(gateway: &GatewayPlan<'_>) -> Vec<GatewayAddress> {
     match &gateway.service {
         Some(service) => service.assigned.clone(),
         None => {
-            let usable = gateway.addresses.iter().filter(|address| !gateway.unusable.contains(address));
-            usable.copied().map(address::assigned).collect()
+            let usable = |address: &&IpAddr| !address.is_unspecified() && !gateway.unusable.contains(address);
+            gateway.addresses.iter().filter(usable).copied().map(address::assigned).collect()
         }
     }
 }
@@ -113,7 +114,10 @@ fn programmed(gateway: &GatewayPlan<'_>, generation: i64) -> Condition {
     if serving == 0 {
         return fails(Reason::Invalid, "none of its listeners serves".to_owned());
     }
-    let message = format!("{serving} of {} listeners serve", states.len());
+    let mut message = format!("{serving} of {} listeners serve", states.len());
+    if gateway.service.is_none() && reached_at(gateway).is_empty() {
+        message.push_str(", on every address of their machines: which these are is not known here");
+    }
     status::holds(status::PROGRAMMED, Reason::Programmed, message, generation)
 }
 

@@ -101,7 +101,7 @@ impl Assembly {
         let now = SystemTime::now();
         let before = self.standing(kind).cloned();
         match trouble {
-            Trouble::Failing(message) => self.with(kind, |progress| progress.fail(message, now)),
+            Trouble::Failing(code, message) => self.with(kind, |progress| progress.fail(code, message, now)),
             Trouble::Forbidden => self.with(kind, Progress::forbid),
             Trouble::Missing => {
                 let held = self.store.read(|state| state.snapshot.count(kind)) > 0;
