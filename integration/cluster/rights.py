@@ -130,6 +130,19 @@ def conflict(rights, kind, namespace, name, change, seconds=60):
     print(f"  {kind}: after {number} changes", flush=True)
 
 
+def tenant(rights):
+    """A Tenant is told what it has, also when somebody else changes it in the same moment."""
+    space = rights.scene.name
+    try:
+        with rights.uses("patch tenants/status"):
+            mine = {"matchLabels": {"kubernetes.io/metadata.name": space}}
+            rights.kube.create(world.thing("Tenant", None, space, {"namespaces": mine}))
+        claims = lambda number: {"claims": [{"hostnames": [f"claim-{number}.example.test"]}]}
+        conflict(rights, "Tenant", None, space, claims)
+    finally:
+        rights.kube.delete("Tenant", None, space)
+
+
 def lease_lost(rights):
     """The Lease is deleted, then its holder."""
     paifang = rights.paifang
@@ -176,7 +189,7 @@ def recovered(rights, name):
     rights.scene.accepted(name, 60)
 
 
-SITUATIONS = (references, another_port, left, bad_reference, conflicts, lease_lost, without_streaming)
+SITUATIONS = (references, another_port, left, bad_reference, conflicts, tenant, lease_lost, without_streaming)
 
 
 def play(situation, rights):

@@ -32,9 +32,9 @@ pub struct TenantStatus {
 pub struct ClaimsStatus {
     /// Pairs of hostname and path that hold.
     pub held: u32,
-    /// Pairs that another Tenant claims too, so that nobody has them.
+    /// Pairs that an older Tenant has.
     pub contested: u32,
-    /// The first of the contested ones. At most 16.
+    /// The first of the contested ones, on both sides. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub contests: Vec<Contest>,

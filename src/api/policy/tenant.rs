@@ -35,7 +35,7 @@ use super::{Mode, crd, is_default, pattern};
     ).message("share.guaranteed.concurrency cannot be more than limits.concurrency"))]
 pub struct TenantSpec {
     /// Labels of the namespaces that belong to this tenant. An empty selector is refused: it would take every namespace.
-    /// A namespace that two tenants select belongs to neither, and both say so in their status.
+    /// A namespace that two tenants select belongs to the older one, and the other says so in its status.
     #[schemars(schema_with = "crd::label_selector")]
     #[x_kube(validation = Rule::new(
             "(has(self.matchLabels) && size(self.matchLabels) > 0) \
