@@ -7,11 +7,21 @@
 //! |---|---|
 //! | [`gcra`] | the rate of one thing |
 //! | [`keys`] | the rate of each of many things, in bounded memory |
+//! | [`rate`] | one rate limit: name, quota, state |
+//! | [`decision`] | all rate limits of one request |
+//! | [`header`] | what clients are told |
+//! | [`concurrency`] | how many at once |
+//! | [`bandwidth`] | how fast bytes go |
 //! | [`counting`] | what a rate means where several replicas count |
 
+pub mod bandwidth;
 pub mod clock;
+pub mod concurrency;
 pub mod counting;
+pub mod decision;
 pub mod gcra;
+pub mod header;
 pub mod keys;
+pub mod rate;
 
 pub use clock::{Clock, Moment};

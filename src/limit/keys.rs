@@ -161,7 +161,12 @@ impl Keys {
     }
 }
 
-impl Place<'_> {
+impl<'k> Place<'k> {
+    /// A cell that stands alone.
+    pub(super) fn of(cell: &'k Cell) -> Self {
+        Self(Owner::All(cell))
+    }
+
     /// Gives back what was taken just now; see [`Cell::refund`].
     pub fn refund(self, params: Params, cost: u32) {
         match self.0 {
