@@ -11,6 +11,7 @@
 //! | [`decision`] | all rate limits of one request |
 //! | [`header`] | what clients are told |
 //! | [`concurrency`] | how many at once |
+//! | [`share`] | how many at once for each of several, by guarantee and weight |
 //! | [`bandwidth`] | how fast bytes go |
 //! | [`counting`] | what a rate means where several replicas count |
 
@@ -23,5 +24,6 @@ pub mod gcra;
 pub mod header;
 pub mod keys;
 pub mod rate;
+pub mod share;
 
 pub use clock::{Clock, Moment};

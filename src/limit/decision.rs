@@ -21,18 +21,13 @@ use super::rate::{Mode, RateLimit, Taken};
 /// Limits of one request for which nothing is allocated.
 const USUAL: usize = 8;
 
-/// What becomes of a request.
-#[derive(Debug)]
-pub enum Decision<'l> {
-    /// It passes.
-    Passed(Passed<'l>),
-    /// It does not, and nothing was taken.
-    Denied {
-        /// The limit that asks for the longest wait.
-        limit: &'l RateLimit,
-        /// What it said.
-        denied: Denied,
-    },
+/// A request that does not pass. Nothing was taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Refusal<'l> {
+    /// The limit that asks for the longest wait.
+    pub limit: &'l RateLimit,
+    /// What it said.
+    pub denied: Denied,
 }
 
 /// A request that passed.
@@ -44,53 +39,56 @@ pub struct Passed<'l> {
 }
 
 /// Decides on a request that has these keys under these limits and counts as `cost` requests.
-#[must_use]
-pub fn decide<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Decision<'l> {
+///
+/// # Errors
+/// A limit denied it.
+pub fn decide<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Result<Passed<'l>, Refusal<'l>> {
     // a single limit needs no look before the leap
     if limits.len() > 1
-        && let Some((limit, denied)) = refusal(limits, now, cost)
+        && let Some(refusal) = refusal(limits, now, cost)
     {
-        return Decision::Denied { limit, denied };
+        return Err(refusal);
     }
     take(limits, now, cost)
 }
 
 /// The limit that would deny for the longest time.
-fn refusal<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Option<(&'l RateLimit, Denied)> {
-    let mut worst: Option<(&RateLimit, Denied)> = None;
+fn refusal<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Option<Refusal<'l>> {
+    let mut worst: Option<Refusal<'l>> = None;
     for (limit, key) in limits.iter().filter(|(limit, _)| limit.mode == Mode::Enforce) {
         if let Err(denied) = limit.peek(*key, now, cost) {
             limit.count_denied();
-            if worst.is_none_or(|(_, other)| denied.retry_after > other.retry_after) {
-                worst = Some((limit, denied));
+            if worst.is_none_or(|other| denied.retry_after > other.denied.retry_after) {
+                worst = Some(Refusal { limit, denied });
             }
         }
     }
     worst
 }
 
-fn take<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Decision<'l> {
+fn take<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Result<Passed<'l>, Refusal<'l>> {
     let mut passed = Passed { tightest: None, taken: SmallVec::new() };
     let mut least = (1, 0);
     for (limit, key) in limits {
         match limit.take(*key, now, cost) {
-            Ok(taken) => {
+            Ok((allowed, taken)) => {
                 passed.taken.push(taken);
-                if limit.mode == Mode::Enforce && is_less(taken.left(), least) {
-                    least = taken.left();
-                    passed.tightest = Some((limit, taken.allowed));
+                let left = (allowed.remaining, taken.burst());
+                if limit.mode == Mode::Enforce && is_less(left, least) {
+                    least = left;
+                    passed.tightest = Some((limit, allowed));
                 }
             }
             Err(denied) => {
                 limit.count_denied();
                 if limit.mode == Mode::Enforce {
                     passed.give_back();
-                    return Decision::Denied { limit, denied };
+                    return Err(Refusal { limit, denied });
                 }
             }
         }
     }
-    Decision::Passed(passed)
+    Ok(passed)
 }
 
 /// Compares fractions; a denominator of 0 makes the greatest.

@@ -85,7 +85,7 @@ pub fn problem(violated: &[&str]) -> String {
 fn window(quota: &Quota) -> (u64, u64) {
     let (requests, burst) = (u64::from(quota.requests.max(1)), u64::from(quota.burst.max(1)));
     let period = nanos(quota.period).max(1);
-    if burst <= requests && period % SECOND == 0 {
+    if burst <= requests && period.is_multiple_of(SECOND) {
         return (requests, period / SECOND);
     }
     // wide numbers, because a period may be years

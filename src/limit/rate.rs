@@ -35,7 +35,6 @@ pub struct RateLimit {
 /// What was taken, to give it back.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken<'l> {
-    pub(super) allowed: Allowed,
     place: Place<'l>,
     params: Params,
     cost: u32,
@@ -130,20 +129,20 @@ impl RateLimit {
         }
     }
 
-    pub(super) fn take(&self, key: Key, now: Moment, cost: u32) -> Result<Taken<'_>, Denied> {
+    pub(super) fn take(&self, key: Key, now: Moment, cost: u32) -> Result<(Allowed, Taken<'_>), Denied> {
         let params = self.params();
         let (allowed, place) = match &self.state.store {
             Store::One(cell) => (cell.check(params, now, cost)?, Place::of(cell)),
             Store::Each(keys) => keys.take(key, params, now, cost)?,
         };
-        Ok(Taken { allowed, place, params, cost })
+        Ok((allowed, Taken { place, params, cost }))
     }
 }
 
 impl Taken<'_> {
-    /// The part of a burst that is left, as a fraction.
-    pub(super) fn left(&self) -> (u64, u64) {
-        (self.allowed.remaining, self.params.burst())
+    /// How many it can be at once.
+    pub(super) fn burst(&self) -> u64 {
+        self.params.burst()
     }
 
     pub(super) fn give_back(self) {
