@@ -4,8 +4,11 @@ use super::*;
 use crate::limit::clock::Moment;
 use crate::limit::gcra::Cell;
 
-/// A list of strings with integer parameters, read as strictly as RFC 9651 §4.2 asks.
-fn parse(field: &HeaderValue) -> Option<Vec<(String, Vec<(String, u64)>)>> {
+/// A string with integer parameters.
+type Item = (String, Vec<(String, u64)>);
+
+/// A list of them, read as strictly as RFC 9651 §4.2 asks.
+fn parse(field: &HeaderValue) -> Option<Vec<Item>> {
     let mut rest = field.to_str().ok()?;
     let mut list = Vec::new();
     loop {
