@@ -13,6 +13,7 @@
 //! | [`concurrency`] | how many at once |
 //! | [`share`] | how many at once for each of several, by guarantee and weight |
 //! | [`bandwidth`] | how fast bytes go |
+//! | [`global`] | rates that all replicas count together, in Redis or Valkey |
 //! | [`counting`] | what a rate means where several replicas count |
 
 pub mod bandwidth;
@@ -21,6 +22,7 @@ pub mod concurrency;
 pub mod counting;
 pub mod decision;
 pub mod gcra;
+pub mod global;
 pub mod header;
 pub mod keys;
 pub mod rate;
