@@ -1,6 +1,5 @@
 //! A Redis server of a test, on a socket in a folder of its own.
 
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -28,11 +27,6 @@ impl Server {
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         let process = spawn(&folder, &arguments);
         Self { folder, arguments, process }
-    }
-
-    /// Where the server's files are.
-    pub fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
     }
 
     pub fn settings(&self) -> Settings {

@@ -45,6 +45,8 @@ pub(super) fn take(input: &mut Vec<u8>) -> Result<Option<Reply>, Garbage> {
 
 /// A reply and what follows it.
 type Parsed<'i> = Option<(Reply, &'i [u8])>;
+/// The first byte of a line, the others, and what follows.
+type Line<'i> = (u8, &'i [u8], &'i [u8]);
 
 fn parse(input: &[u8], depth: u8) -> Result<Parsed<'_>, Garbage> {
     let Some((kind, line, rest)) = line(input)? else { return Ok(None) };
@@ -58,8 +60,7 @@ fn parse(input: &[u8], depth: u8) -> Result<Parsed<'_>, Garbage> {
     }
 }
 
-/// The first byte of a line, the others, and what follows.
-fn line(input: &[u8]) -> Result<Option<(u8, &[u8], &[u8])>, Garbage> {
+fn line(input: &[u8]) -> Result<Option<Line<'_>>, Garbage> {
     let Some((&kind, rest)) = input.split_first() else { return Ok(None) };
     if !b"+-:$*".contains(&kind) {
         return Err(Garbage);
