@@ -1,7 +1,8 @@
 //! The rate of each of many things: cells by key, in bounded memory.
 //!
 //! A table made for `n` keys takes at most 20 bytes × `n` (16 for a place, a quarter more places than keys) and
-//! 2 KiB to begin with, on first use. It grows in steps, when it has no place for a key, and never shrinks.
+//! 2 KiB to begin with, on first use. It grows in steps, when it has no place for a key, and never shrinks. The request
+//! for which it grows, and others that bring new keys, wait for the memory: milliseconds for the step to a million keys.
 //!
 //! - A key is found in one or two cache lines for each step, without a lock. Nothing is allocated but the steps.
 //! - A key has one cell at most: adding is serialised per key. It has none while it is in no debt, because
