@@ -9,6 +9,7 @@ pub mod snapshot;
 pub mod ir;
 pub mod translate;
 pub mod table;
+pub mod limit;
 pub mod config;
 pub mod telemetry;
 pub mod proxy;

@@ -70,6 +70,18 @@ fn sources_know_only_objects() {
 }
 
 #[test]
+fn limits_know_nothing_of_requests() {
+    let sources = sources();
+    let strangers = below("src/limit", &sources).into_iter().flat_map(|source| {
+        let lines = source.code();
+        lines.flat_map(|(n, line)| {
+            used(line).into_iter().filter(|used| *used != "limit").map(move |used| (n, used.to_owned()))
+        })
+    });
+    assert_eq!(strangers.collect::<Vec<_>>(), []);
+}
+
+#[test]
 fn pingora_is_used_by_the_proxy_only() {
     let sources = sources();
     let others = sources.iter().filter(|source| source.module != "proxy");
@@ -117,7 +129,7 @@ fn translation_and_compilation_are_pure() {
 #[test]
 fn kubernetes_ends_at_translate() {
     let sources = sources();
-    let after = ["table", "config", "telemetry", "proxy", "admin"];
+    let after = ["table", "limit", "config", "telemetry", "proxy", "admin"];
     for source in sources.iter().filter(|source| after.contains(&source.module.as_str())) {
         assert_eq!(found(source, &["k8s_openapi", "kube::"]), Vec::<String>::new());
     }
