@@ -1,23 +1,27 @@
 //! Which object is written next: a line without values, so that the latest always wins.
 
+mod lines;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use lines::Lines;
+
 use crate::api::ObjectRef;
 
 /// Time between two writes of one object. It doubles with each write in a row.
 const GAP: Duration = Duration::from_millis(100);
-/// The longest: with it the last state is written within two seconds.
-const LONGEST_GAP: Duration = Duration::from_millis(1500);
+/// The longest: with it the last state is written well within two seconds.
+const LONGEST_GAP: Duration = Duration::from_secs(1);
 /// A row ends when nothing was written for so long.
 const REST: Duration = LONGEST_GAP.saturating_mul(2);
 
 /// Objects that wait, each once, in the order they become due.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    line: BTreeSet<(Instant, u64, ObjectRef)>,
+    lines: Lines,
     entries: BTreeMap<ObjectRef, Entry>,
     waiting: BTreeSet<(Instant, ObjectRef)>,
     tickets: u64,
@@ -66,7 +70,7 @@ impl Queue {
         match entry.place {
             Some((known, _)) if known <= due => return,
             Some((known, ticket)) => {
-                self.line.remove(&(known, ticket, object.clone()));
+                self.lines.of(&object).remove(&(known, ticket, object.clone()));
             }
             None => {
                 entry.since = Some(now);
@@ -75,7 +79,7 @@ impl Queue {
         }
         self.tickets += 1;
         entry.place = Some((due, self.tickets));
-        self.line.insert((due, self.tickets, object));
+        self.lines.of(&object).insert((due, self.tickets, object));
     }
 
     /// The same for an object with a new state. Whether another one waited, which is now never written.
@@ -86,10 +90,7 @@ impl Queue {
 
     /// Takes the first object that is due.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<ObjectRef> {
-        if self.next()? > now {
-            return None;
-        }
-        let (_, _, object) = self.line.pop_first()?;
+        let object = self.lines.pop(now)?;
         let entry = self.entries.entry(object.clone()).or_default();
         if let Some(since) = entry.since.take() {
             self.waiting.remove(&(since, object.clone()));
@@ -102,7 +103,7 @@ impl Queue {
 
     /// When the next object becomes due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.line.first().map(|(due, ..)| *due)
+        self.lines.next()
     }
 
     /// Says what became of an object that was taken out.
@@ -134,7 +135,7 @@ impl Queue {
 
     /// How many objects wait.
     pub(crate) fn len(&self) -> usize {
-        self.line.len()
+        self.lines.len()
     }
 
     /// How long the oldest has waited.
@@ -218,6 +219,21 @@ mod tests {
         queue.push_news(object("b"), now, now);
         queue.push(object("c"), now, now);
         assert_eq!((queue.clear(), queue.len()), (2, 0));
+    }
+
+    #[test]
+    fn what_sums_up_others_does_not_wait_behind_all_of_them_nor_they_behind_it() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let of = |kind, name: String| ObjectRef::new(kind, ObjectKey::new("ns", name));
+        for n in 0..100 {
+            queue.push(of(Kind::HttpRoute, format!("r{n:02}")), now, now);
+        }
+        for n in 0..2 {
+            queue.push(of(Kind::Gateway, format!("g{n}")), now, now);
+        }
+        let taken: Vec<_> = (0..5).filter_map(|_| Some(queue.pop(now)?.key.name.to_string())).collect();
+        assert_eq!(taken, ["g0", "r00", "g1", "r01", "r02"]);
+        assert_eq!(queue.len(), 97);
     }
 
     #[test]
