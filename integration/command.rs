@@ -23,6 +23,8 @@ mod crds;
 mod edit;
 #[path = "command/end.rs"]
 mod end;
+#[path = "command/explain.rs"]
+mod explain;
 #[path = "command/manifests.rs"]
 mod manifests;
 #[path = "command/mistake.rs"]

@@ -4,6 +4,7 @@ mod check;
 mod crds;
 mod demo;
 mod echo;
+mod explain;
 mod report;
 mod run;
 mod statuses;
@@ -43,6 +44,10 @@ enum Command {
     /// Say what a folder of manifests means: the statuses a cluster would show, and every problem
     /// with file, line, reason and remedy. Exits with 1 when something is wrong.
     Check(Check),
+    /// Say who serves a request that a folder of manifests could get, and why every other rule does not: by
+    /// its hostname, path, method, headers or query, by a claim, or because it ranks lower. Exits with 1
+    /// when nobody serves it.
+    Explain(Explain),
     /// Run a small backend that answers every request with a description of it.
     Echo(Echo),
     /// Print the CRDs of Paifang's own kinds, for `kubectl apply --server-side -f -`.
@@ -82,6 +87,29 @@ pub(crate) struct Check {
     pub(crate) output: Output,
 }
 
+/// Arguments of `paifang explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Folder of manifests.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) manifests: PathBuf,
+    /// Settings of the process, for how paths are read.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Method.
+    #[arg(short = 'X', value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// A header field, as 'name: value'; may be given several times.
+    #[arg(short = 'H', value_name = "HEADER")]
+    pub(crate) headers: Vec<String>,
+    /// How the result is written.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// `http://host/path` or `https://host/path`; the port is that of the listener.
+    #[arg(value_name = "URL")]
+    pub(crate) url: http::Uri,
+}
+
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Output {
@@ -108,6 +136,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Echo(arguments) => echo::echo(&arguments),
         Command::Crds => crds::crds(),
         Command::Version => version(),

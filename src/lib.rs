@@ -13,6 +13,7 @@ pub mod limit;
 pub mod config;
 pub mod telemetry;
 pub mod proxy;
+pub mod explain;
 pub mod source;
 pub mod status;
 pub mod admin;

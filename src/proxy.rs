@@ -49,11 +49,20 @@ use pingora::{Error, Result};
 pub use app::{Generation, Routes};
 pub use server::Server;
 
-use crate::config::Config;
+use crate::config::{Config, PathRules};
 use crate::telemetry::label::UpstreamConnect;
 use crate::telemetry::{AccessLog, Metrics};
 use context::Context;
 use mirror::Mirrors;
+
+/// A path as routes see it.
+///
+/// # Errors
+/// With status and message, when it is refused whatever the routes are.
+pub fn normal_path(path: &str, rules: &PathRules) -> std::result::Result<String, (u16, &'static str)> {
+    let normal = path::normalise(path, rules).map_err(|fail| (fail.status.as_u16(), fail.message))?;
+    Ok(normal.map_or_else(|| path.to_owned(), String::from))
+}
 
 /// Directives for the log about what is no error: a kept connection to a backend that two want at the same time, of whom one
 /// makes a new one.

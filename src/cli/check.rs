@@ -30,7 +30,7 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
 }
 
 /// The objects as a store would hold them. Sockets count as bound: nothing is tried here.
-fn snapshot(changes: &[Change]) -> Snapshot {
+pub(super) fn snapshot(changes: &[Change]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for change in changes {
         if let Change::Put(object) = change {
