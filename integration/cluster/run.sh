@@ -58,7 +58,8 @@ for what; do
     fi
     file=$(script "$what")
     if [[ $file == *.py ]]; then command=("$here/in.sh" "$file"); else command=("$file"); fi
-    step "${command[@]}" || failed+=("$what")
+    # the scripts write down by themselves what can be known about a failure
+    step "${command[@]}" || { failed+=("$what"); [[ $file != *.py ]] || "$here/dump.sh"; }
 done
 ((${#failed[@]} == 0)) || die "failed: ${failed[*]}"
 say "all passed: $*"
