@@ -148,6 +148,14 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Writes a result. Who reads it may have seen enough, as `head` has: the exit code stands.
+fn print(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
 fn version() -> anyhow::Result<ExitCode> {
     writeln!(std::io::stdout(), "paifang {}", env!("CARGO_PKG_VERSION"))?;
     Ok(ExitCode::SUCCESS)

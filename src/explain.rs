@@ -7,6 +7,7 @@ mod text;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri};
 use serde::Serialize;
@@ -173,7 +174,7 @@ pub fn explain<'i>(
 /// Where a Gateway listens for requests to a port.
 fn sockets(ir: &Ir, port: u16, tls: bool) -> BTreeSet<Socket> {
     let protocol = if tls { ListenerProtocol::Https } else { ListenerProtocol::Http };
-    let asked = |listener: &&std::sync::Arc<Listener>| listener.port == port && listener.protocol == protocol;
+    let asked = |listener: &&Arc<Listener>| listener.port == port && listener.protocol == protocol;
     ir.listeners.iter().filter(asked).flat_map(|listener| listener.sockets.iter().copied()).collect()
 }
 

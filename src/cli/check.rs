@@ -1,7 +1,6 @@
 //! `paifang check`: what a folder means, without serving it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use super::{Check, Output, statuses};
@@ -20,11 +19,7 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
         Output::Text => text(&loaded, &translation, &located)?,
         Output::Json => json(&loaded, &translation, &located)?,
     };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // who reads it has seen enough, as `head` does; the exit code stands
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
+    super::print(&text)?;
     let wrong = !located.is_empty() || loaded.findings.iter().any(|finding| finding.level == Level::Error);
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

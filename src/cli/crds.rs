@@ -1,6 +1,5 @@
 //! `paifang crds`: the CustomResourceDefinitions of this version.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -14,6 +13,6 @@ pub(super) fn crds() -> anyhow::Result<ExitCode> {
         out.push_str("---\n");
         out.push_str(&serde_saphyr::to_string(&crd).context("the CRDs cannot be written as YAML")?);
     }
-    std::io::stdout().write_all(out.as_bytes())?;
+    super::print(&out)?;
     Ok(ExitCode::SUCCESS)
 }

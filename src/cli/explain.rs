@@ -1,6 +1,5 @@
 //! `paifang explain`: what a folder does with a request, without serving it.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -24,11 +23,7 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         Output::Text => explanation.to_string(),
         Output::Json => serde_json::to_string_pretty(&explanation)? + "\n",
     };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // who reads it has seen enough; the exit code stands
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
+    super::print(&text)?;
     let served = explanation.gateways.iter().any(|gateway| gateway.winner.is_some());
     Ok(if served { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

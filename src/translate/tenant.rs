@@ -47,6 +47,13 @@ struct Judged {
     claims: ClaimsStatus,
 }
 
+impl Judged {
+    /// Whether a namespace is meant; one that is refused means none.
+    fn selects(&self, snapshot: &Snapshot, namespace: &str) -> bool {
+        !self.findings.against(Concern::Accepted) && selector::selects(snapshot, &self.selector, namespace)
+    }
+}
+
 /// The Tenants as they were last judged: they change seldom.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
@@ -87,7 +94,7 @@ impl Tenants {
     }
 
     fn selecting<'t>(&'t self, snapshot: &'t Snapshot, namespace: &'t str) -> impl Iterator<Item = &'t Judged> {
-        self.tenants.iter().filter(move |tenant| selector::selects(snapshot, &tenant.selector, namespace))
+        self.tenants.iter().filter(move |tenant| tenant.selects(snapshot, namespace))
     }
 
     /// Says how each Tenant stands. `routes` are those attached, by tenant.
@@ -153,7 +160,8 @@ fn judge(key: &ObjectKey, tenant: &Tenant, taken: &mut Taken) -> Judged {
                 let at = Field::SPEC;
                 let at = at.item("claims", index);
                 let message = format!("'{hostname}' is not a hostname");
-                judged.findings.reject(Reason::UnsupportedValue, &at.name("hostnames"), message, "write a DNS name");
+                // the others hold: one slip must not lay open what is claimed beside it
+                judged.findings.notice(Reason::UnsupportedValue, &at.name("hostnames"), message, "write a DNS name");
                 continue;
             };
             let whole = claim.path_prefixes.is_empty().then_some("/");
@@ -212,10 +220,7 @@ fn tell_contests(judged: &mut [Judged]) {
 
 fn count_namespaces(snapshot: &Snapshot, judged: &mut [Judged]) {
     for key in snapshot.namespaces.keys() {
-        let selects = |tenant: &&mut Judged| {
-            !tenant.findings.against(Concern::Accepted) && selector::selects(snapshot, &tenant.selector, &key.name)
-        };
-        let mut selecting = judged.iter_mut().filter(selects);
+        let mut selecting = judged.iter_mut().filter(|tenant| tenant.selects(snapshot, &key.name));
         let Some(first) = selecting.next() else { continue };
         first.namespaces += 1;
         let owner = Arc::clone(&first.name);

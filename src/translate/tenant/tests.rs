@@ -132,11 +132,22 @@ fn in_shadow_mode_nothing_is_denied() {
 fn a_tenant_that_would_select_everything_is_refused() {
     let all =
         tenant("all", "2025-01-01T00:00:00Z", json!({"namespaces": {}, "claims": [{"hostnames": ["x.example.com"]}]}));
-    let translation = world([all]);
+    let translation = world([all, in_namespace("blog", json!({"hostnames": ["blog.example.com"]}))]);
+    assert_eq!(translation.ir.listeners[0].routes.iter().next().unwrap().route.tenant, None);
     let status = status_of(&translation, "Tenant all");
     assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "UnsupportedValue", 2));
     assert_eq!(status["claims"]["held"], 0);
     assert_eq!(status_of(&translation, "Tenant pay")["namespaces"], 1);
+}
+
+#[test]
+fn a_broken_hostname_leaves_the_other_claims_as_they_are() {
+    let slip =
+        tenant("slip", "2026-01-01T00:00:00Z", json!({"claims": [{"hostnames": ["not a name", "slip.example.com"]}]}));
+    let translation = world([slip, in_namespace("blog", json!({"hostnames": ["slip.example.com"]}))]);
+    assert_eq!(verdict(&translation, "HTTPRoute blog/r", "Accepted").1, "HostnameNotPermitted");
+    assert_eq!(status_of(&translation, "Tenant slip")["claims"]["held"], 1);
+    assert!(translation.problems.iter().any(|problem| problem.message == "'not a name' is not a hostname"));
 }
 
 #[test]
