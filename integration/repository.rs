@@ -17,6 +17,8 @@ mod crds;
 mod deploy;
 #[path = "repository/files.rs"]
 mod files;
+#[path = "repository/hijack.rs"]
+mod hijack;
 #[path = "repository/labels.rs"]
 mod labels;
 #[path = "repository/modules.rs"]

@@ -34,6 +34,8 @@ mod drain;
 mod forwarded;
 #[path = "traffic/grpc.rs"]
 mod grpc;
+#[path = "traffic/hijack.rs"]
+mod hijack;
 #[path = "traffic/http1.rs"]
 mod http1;
 #[path = "traffic/http2.rs"]

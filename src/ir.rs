@@ -10,6 +10,7 @@ pub mod claim;
 pub mod filter;
 pub mod hostname;
 pub mod listener;
+pub mod path;
 pub mod pattern;
 pub mod route;
 pub mod routes;
@@ -25,6 +26,7 @@ pub use claim::Claim;
 pub use filter::{Cors, Filters, HeaderEdit, Mirror, PathModifier, Redirect, Rewrite};
 pub use hostname::Hostname;
 pub use listener::{Attached, Listener, ListenerProtocol};
+pub use path::one_spelling;
 pub use pattern::Pattern;
 pub use route::{
     GrpcMatch, GrpcParts, Match, PathMatch, Retry, Route, RouteId, Rule, Timeouts, ValueMatch, ValuePattern,

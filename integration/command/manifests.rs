@@ -20,6 +20,11 @@ pub fn quickstart() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/quickstart")
 }
 
+/// Two teams with claims.
+pub fn tenants() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/tenants")
+}
+
 /// A copy of the quick start, to be changed.
 pub fn copy_of_quickstart() -> TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
-//! What the README promises.
+//! What README files promise.
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::child::{Gateway, call};
-use crate::manifests::{folder, quickstart};
+use crate::manifests::{folder, quickstart, tenants};
 
-/// A command of a `console` block and what the README says it prints.
+/// A command of a `console` block and what its document says it prints.
 struct Example {
     command: String,
     output: String,
@@ -31,7 +31,7 @@ fn examples(readme: &str) -> Vec<Example> {
     examples
 }
 
-/// Runs a command of the README as it stands; only curl's connections go to another address.
+/// Runs a command as it stands; only curl's connections go to another address.
 fn run(command: &str, address: IpAddr) -> String {
     let home = folder(&[(".curlrc", &format!("connect-to = \"::{address}:\"\nmax-time = 20\n"))]);
     let output = Command::new("sh")
@@ -41,21 +41,47 @@ fn run(command: &str, address: IpAddr) -> String {
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    assert_ne!(output.status.code(), Some(127), "the README's examples need curl: install it");
+    assert_ne!(output.status.code(), Some(127), "the examples need curl: install it");
     assert!(output.status.success(), "{command}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-#[test]
-fn every_command_of_the_readme_prints_what_the_readme_says() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let examples = examples(&std::fs::read_to_string(readme).unwrap());
-    assert!(examples.len() >= 9, "only {} examples found", examples.len());
-    let gateway = Gateway::run(&quickstart(), None);
+fn read(document: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap()
+}
+
+/// Runs the commands of a document while a folder is served.
+fn try_all(document: &str, least: usize, manifests: &Path) {
+    let examples = examples(&read(document));
+    assert!(examples.len() >= least, "only {} examples found", examples.len());
+    let gateway = Gateway::run(manifests, None);
     for Example { command, output } in examples {
         assert!(command.starts_with("curl "), "{command}: only curl's connections can be led elsewhere");
         assert_eq!(run(&command, gateway.address), output, "{command}");
     }
+}
+
+#[test]
+fn every_command_of_the_readme_prints_what_the_readme_says() {
+    try_all("README.md", 9, &quickstart());
+}
+
+#[test]
+fn every_command_for_the_tenants_prints_what_is_said() {
+    try_all("conf/README.md", 8, &tenants());
+}
+
+#[test]
+fn a_check_of_the_tenants_says_what_is_quoted() {
+    let (code, text, errors) = call(&["check", "conf/tenants"]);
+    assert_eq!((code, &*errors), (Some(1), ""), "{text}");
+    let document = read("conf/README.md");
+    let (_, quoted) = document.split_once("```text\n").unwrap();
+    let (quoted, _) = quoted.split_once("```").unwrap();
+    for line in quoted.lines() {
+        assert!(text.lines().any(|printed| printed == line), "{line:?} is not printed:\n{text}");
+    }
+    assert!(text.ends_with("2 things are wrong\n"), "{text}");
 }
 
 #[test]

@@ -6,12 +6,12 @@ use paifang::config::Config;
 use paifang::snapshot::Snapshot;
 use paifang::source::folder::{Loaded, load};
 use paifang::source::{Change, Level};
-use paifang::translate::translate;
+use paifang::translate::{Problem, Translation, translate};
 
 use crate::files::{below, read, root};
 
-/// A folder of manifests that must have nothing wrong with it.
-fn load_well(folder: &Path) {
+/// What a folder of manifests means, which must have nothing wrong with its files.
+fn load_well(folder: &Path) -> Translation {
     let Loaded { changes, findings, .. } = load(folder).unwrap();
     let findings: Vec<_> = findings.iter().filter(|finding| finding.level != Level::Note).collect();
     assert!(findings.is_empty(), "{findings:#?}");
@@ -21,14 +21,15 @@ fn load_well(folder: &Path) {
         snapshot.put(object);
     }
     let translation = translate(&snapshot);
-    assert!(translation.problems.is_empty(), "{:#?}", translation.problems);
     assert!(translation.ir.listeners.iter().any(|listener| !listener.routes.is_empty()), "nothing is served");
+    translation
 }
 
 #[test]
 fn every_file_of_conf_is_tried_here() {
     for path in below("conf") {
-        let known = path.starts_with("conf/quickstart") || path == Path::new("conf/paifang.yaml");
+        let folders = ["conf/quickstart", "conf/tenants"];
+        let known = folders.iter().any(|folder| path.starts_with(folder)) || path == Path::new("conf/paifang.yaml");
         assert!(known || path == Path::new("conf/README.md"), "{}: who loads it in a test?", path.display());
     }
 }
@@ -40,7 +41,17 @@ fn the_settings_file_says_the_defaults() {
 
 #[test]
 fn the_quick_start_loads_and_translates_without_a_word() {
-    load_well(&root().join("conf/quickstart"));
+    let translation = load_well(&root().join("conf/quickstart"));
+    assert!(translation.problems.is_empty(), "{:#?}", translation.problems);
+}
+
+#[test]
+fn two_routes_of_the_tenants_want_what_is_not_theirs() {
+    let translation = load_well(&root().join("conf/tenants"));
+    let said = |problem: &Problem| (problem.object.to_string(), problem.reason);
+    let said: Vec<_> = translation.problems.iter().map(said).collect();
+    let expected = ["promotion", "shop"].map(|name| (format!("HTTPRoute storefront/{name}"), "HostnameNotPermitted"));
+    assert_eq!(said, expected);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn links(text: &str) -> Vec<&str> {
 
 /// Words in backquotes or commands that look like paths of this repository.
 fn paths(text: &str) -> Vec<&str> {
-    let ends = |c: char| c.is_whitespace() || "`'\"()[],:;|".contains(c);
+    let ends = |c: char| c.is_whitespace() || "`'\"()[],:;|#".contains(c);
     let folders = ["conf/", "src/", "integration/", "bench/", "deploy/", ".ci/"];
     let words = text.split(ends).map(|word| word.trim_end_matches(['.', '/']));
     words

@@ -45,9 +45,9 @@ impl Case {
         Some(self.file("http")).filter(|file| file.exists())
     }
 
-    /// Whether the case is about manifests that an API server would refuse.
+    /// Whether the case is about manifests that an API server would refuse or warn about.
     pub(crate) fn is_about_findings(&self) -> bool {
-        self.topic == "refused"
+        self.topic == "refused" || self.name.starts_with("refused-")
     }
 
     fn file(&self, aspect: &str) -> PathBuf {

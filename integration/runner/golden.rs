@@ -28,7 +28,7 @@ pub(crate) fn check(case: &Case) -> anyhow::Result<()> {
     let loaded = edge::load(&case.manifests())?;
     anyhow::ensure!(
         case.is_about_findings() || !loaded.refused,
-        "`kubectl apply` would not like this; only cases of the topic `refused` may be like that:\n{}",
+        "`kubectl apply` would not like this; only cases of the topic or name `refused` may be like that:\n{}",
         loaded.findings.join("\n")
     );
     let translation = translate(&loaded.snapshot);

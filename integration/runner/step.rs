@@ -29,6 +29,9 @@ pub(crate) struct Step {
     pub(crate) split: Option<Shares>,
     /// How many requests each of these backends shall have seen, answers to the client or not.
     pub(crate) received: Option<Shares>,
+    /// By how much these metrics shall grow, all their series together.
+    #[serde(default)]
+    pub(crate) metrics: BTreeMap<String, u64>,
 }
 
 /// Which socket; only what is needed to be unambiguous.
@@ -51,9 +54,9 @@ pub(crate) struct Ask {
     pub(crate) method: String,
     /// `Host` or `:authority`.
     pub(crate) host: String,
-    /// Path and query.
+    /// Path and query; by HTTP/1.1 also a target with scheme and authority.
     pub(crate) path: String,
-    /// Headers: one value, or a list for several lines.
+    /// Headers: one value, or a list for several lines. A `host` comes after the one above.
     pub(crate) headers: BTreeMap<String, Lines>,
     /// Body.
     pub(crate) body: String,

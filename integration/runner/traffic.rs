@@ -43,6 +43,7 @@ async fn run(edge: &EdgeUnderTest, number: usize, step: &Step) -> anyhow::Result
     if let Some(object) = &step.remove {
         edge.remove(object).await?;
     }
+    let before = step.metrics.keys().map(|name| edge.metric(name)).collect::<Vec<_>>();
     let place = door(edge, step)?;
     let target = Target {
         address: place.address,
@@ -67,10 +68,14 @@ async fn run(edge: &EdgeUnderTest, number: usize, step: &Step) -> anyhow::Result
     if let Some(split) = &step.split {
         shares(&answered, split, step.times)?;
     }
-    match &step.received {
-        Some(received) => counts(edge, number, received).await,
-        None => Ok(()),
+    if let Some(received) = &step.received {
+        counts(edge, number, received).await?;
     }
+    for ((name, growth), before) in step.metrics.iter().zip(before) {
+        let grown = edge.metric(name) - before;
+        ensure!(grown == *growth, "{name} grew by {grown} instead of {growth}");
+    }
+    Ok(())
 }
 
 /// The one socket that fits; several listeners may share it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -95,7 +95,11 @@ impl Connection {
         let response = match &mut self.sender {
             Sender::Http1(sender) => {
                 *request.uri_mut() = call.path.parse()?;
-                request.headers_mut().insert("host", call.host.parse()?);
+                let others: Vec<_> = call.headers.get_all(header::HOST).iter().cloned().collect();
+                request.headers_mut().insert(header::HOST, HeaderValue::from_bytes(call.host.as_bytes())?);
+                for other in others {
+                    request.headers_mut().append(header::HOST, other);
+                }
                 sender.ready().await?;
                 sender.send_request(request).await
             }

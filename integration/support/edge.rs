@@ -116,6 +116,13 @@ impl EdgeUnderTest {
         self.edge.view().borrow().translation.statuses.clone()
     }
 
+    /// The sum of a metric's series.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let scrape: String = self.edge.metrics().scrape().collect();
+        let series = scrape.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{')));
+        series.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
     /// What the backends received.
     pub(crate) const fn log(&self) -> &Log {
         &self.backends.log

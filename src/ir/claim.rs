@@ -28,8 +28,28 @@ impl Claim {
     }
 }
 
-/// Whether a path is a prefix, or lies below it.
+/// Whether a path (normalised) is a prefix, or lies below it. An element ends as well where servers may end
+/// it: at its parameters, at an encoded slash, at an encoded backslash.
 #[must_use]
 pub fn covers(prefix: &str, path: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let ends = |rest: &str| {
+        rest.is_empty() || rest.starts_with(['/', ';']) || rest.starts_with("%2F") || rest.starts_with("%5C")
+    };
+    path.strip_prefix(prefix).is_some_and(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn a_claim_covers_whole_elements_and_what_servers_take_for_their_end() {
+        for path in ["/a", "/a/", "/a/b", "/a;v=1", "/a;v=1/b", "/a%2Fb", "/a%5Cb"] {
+            assert!(covers("/a", path), "{path}");
+        }
+        for path in ["/", "/ab", "/A", "/a.b", "/a%20", "/a%3B", "/b/a", "/b%2Fa"] {
+            assert!(!covers("/a", path), "{path}");
+        }
+        assert!(covers("", "/") && covers("", "/a") && covers("", ""));
+    }
 }

@@ -60,7 +60,8 @@ fn normalise<'a>(name: &'a [u8], buffer: &'a mut HostBuffer) -> Option<&'a str> 
         b'[' | b']' | b':' => in_brackets,
         _ => false,
     };
-    if name.is_empty() || name.len() > 253 || !name.iter().all(|byte| allowed(*byte)) {
+    let has_empty_label = name.split(|byte| *byte == b'.').any(<[u8]>::is_empty);
+    if has_empty_label || name.len() > 253 || !name.iter().all(|byte| allowed(*byte)) {
         return None;
     }
     if !name.iter().any(u8::is_ascii_uppercase) {
@@ -111,6 +112,9 @@ mod tests {
             "a,b",
             ":80",
             ".",
+            "a..",
+            "a..b",
+            ".a",
             "[::1",
             "[::1]x",
             "a\u{e4}.com",

@@ -151,6 +151,14 @@ mod tests {
         }
     }
 
+    /// Claims and routes are read before any request is.
+    #[test]
+    fn routes_and_claims_are_spelled_as_requests_are() {
+        for path in ["/caf%c3%a9", "/%63heckout", "/a%20b%7e", "/a;b=%3b", "/%25%41"] {
+            assert_eq!(crate::ir::one_spelling(path), clean(path), "{path}");
+        }
+    }
+
     #[test]
     fn nonsense_is_refused() {
         for path in ["", "a", "*", "/%", "/%4", "/%zz", "/%00", "/..", "/a/../..", "/a/../../b"] {

@@ -1,10 +1,11 @@
 //! What claims leave of a route or a listener: the first of two places where they are enforced. The other
 //! is the table, which asks them for every request and knows nothing of this one.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::ir::{Claim, Hostname, Match, PathMatch, claim};
+use crate::ir::{Claim, GrpcMatch, GrpcParts, Hostname, Match, PathMatch, claim};
 
 /// Everything that is claimed.
 #[derive(Debug, Default)]
@@ -33,6 +34,14 @@ pub(crate) struct Asker<'a> {
     pub(crate) required: bool,
 }
 
+/// The paths that a match is for, as far as can be said without a request.
+#[derive(Debug)]
+struct Reach<'a> {
+    path: Cow<'a, str>,
+    /// Whether everything below the path is meant, too.
+    below: bool,
+}
+
 impl Owners {
     /// Indexes claims that do not contradict each other.
     pub(crate) fn new(claims: impl Iterator<Item = Claim>) -> Self {
@@ -50,16 +59,17 @@ impl Owners {
         &self.all
     }
 
-    /// The claim that covers every request for a hostname pattern and everything below a path.
-    fn owner(&self, hostname: &Hostname, prefix: &str) -> Option<&Claim> {
+    /// The claim that covers every request for a hostname pattern and a path, with all below it.
+    fn owner(&self, hostname: &Hostname, path: &str) -> Option<&Claim> {
         covering(hostname).find_map(|pattern| {
-            let covers = |claim: &&Claim| claim.covers_path(prefix);
+            let covers = |claim: &&Claim| claim.covers_path(path);
             self.enforced.get(&pattern)?.iter().filter(covers).max_by_key(|claim| claim.prefix.len())
         })
     }
 
-    /// Claims that decide about a part of what a hostname pattern and a path cover, and not about all of it.
-    fn inside<'c>(&'c self, hostname: Option<&'c Hostname>, prefix: &'c str) -> impl Iterator<Item = &'c Claim> {
+    /// Claims that decide about a part of what a hostname pattern and its paths cover, and not about all of it.
+    fn inside<'c>(&'c self, hostname: Option<&'c Hostname>, reach: &'c Reach<'_>) -> impl Iterator<Item = &'c Claim> {
+        let path = &*reach.path;
         let wider = hostname.into_iter().flat_map(covering).filter_map(|pattern| self.enforced.get(&pattern));
         // An exact hostname has nothing below it.
         let narrower = !matches!(hostname, Some(Hostname::Exact(_)));
@@ -68,14 +78,14 @@ impl Owners {
         };
         let below =
             narrower.then(|| self.enforced.iter().filter(move |(pattern, _)| below(pattern)).map(|(_, claims)| claims));
-        let whole = hostname.and_then(|hostname| self.owner(hostname, prefix));
+        let whole = hostname.and_then(|hostname| self.owner(hostname, path));
         wider.chain(below.into_iter().flatten()).flatten().filter(move |claim| {
             let part = match hostname {
                 Some(own) => own.intersection(&claim.hostname).unwrap_or_else(|| own.clone()),
                 None => claim.hostname.clone(),
             };
-            let deeper = if claim.covers_path(prefix) { prefix } else { &claim.prefix };
-            let meets = claim.covers_path(prefix) || claim::covers(prefix, &claim.prefix);
+            let deeper = if claim.covers_path(path) { path } else { &claim.prefix };
+            let meets = claim.covers_path(path) || (reach.below && claim::covers(path, &claim.prefix));
             meets && whole != Some(*claim) && self.owner(&part, deeper) == Some(*claim)
         })
     }
@@ -96,7 +106,7 @@ impl Owners {
         for hostname in hostnames {
             for found in matches {
                 total += 1;
-                kept |= self.judge(asker, hostname.as_ref(), prefix_of(found), &mut lost);
+                kept |= self.judge(asker, hostname.as_ref(), &reach_of(found), &mut lost);
             }
         }
         lost.sort();
@@ -114,22 +124,22 @@ impl Owners {
     }
 
     /// Notes what is lost of a hostname and path; says whether anything is kept.
-    fn judge(&self, asker: Asker<'_>, hostname: Option<&Hostname>, prefix: &str, lost: &mut Vec<String>) -> bool {
+    fn judge(&self, asker: Asker<'_>, hostname: Option<&Hostname>, reach: &Reach<'_>, lost: &mut Vec<String>) -> bool {
         let theirs = |claim: &&Claim| asker.tenant != Some(&*claim.tenant);
-        let owner = hostname.and_then(|hostname| self.owner(hostname, prefix));
+        let owner = hostname.and_then(|hostname| self.owner(hostname, &reach.path));
         let refused = match owner {
             Some(owner) => theirs(&owner).then(|| told(owner)),
             None => asker.required.then(|| {
                 format!(
-                    "nobody claims {}{prefix}",
-                    hostname.map_or_else(|| "every host".to_owned(), |it| format!("'{it}'"))
+                    "nobody claims {}",
+                    hostname.map_or_else(|| "every host".to_owned(), |it| format!("'{it}{}'", reach.path))
                 )
             }),
         };
-        let own_inside = self.inside(hostname, prefix).any(|claim| !theirs(&claim));
+        let own_inside = self.inside(hostname, reach).any(|claim| !theirs(&claim));
         let kept = refused.is_none() || own_inside;
         if refused.is_none() {
-            lost.extend(self.inside(hostname, prefix).filter(theirs).map(told));
+            lost.extend(self.inside(hostname, reach).filter(theirs).map(told));
         }
         lost.extend(refused);
         kept
@@ -143,11 +153,16 @@ fn told(claim: &Claim) -> String {
     format!("'{}{}' is claimed by Tenant '{}'", claim.hostname, claim.prefix, claim.tenant)
 }
 
-/// The path that everything which matches lies below.
-fn prefix_of(found: &Match) -> &str {
+/// The paths that a match is for; of an expression nothing is known.
+fn reach_of(found: &Match) -> Reach<'_> {
     match &found.path {
-        PathMatch::Exact(path) | PathMatch::Prefix(path) => path.trim_end_matches('/'),
-        PathMatch::Regex(_) | PathMatch::Grpc(_) => "",
+        PathMatch::Exact(path) => Reach { path: path.into(), below: false },
+        PathMatch::Prefix(path) => Reach { path: path.trim_end_matches('/').into(), below: true },
+        PathMatch::Grpc(GrpcMatch::Exact(GrpcParts { service: Some(service), method })) => match method {
+            Some(method) => Reach { path: format!("/{service}/{method}").into(), below: false },
+            None => Reach { path: format!("/{service}").into(), below: true },
+        },
+        PathMatch::Regex(_) | PathMatch::Grpc(_) => Reach { path: "".into(), below: true },
     }
 }
 
@@ -212,8 +227,27 @@ mod tests {
         assert!(nothing(Some("shop"), Some("shop.example.com"), PathMatch::Exact("/checkout".to_owned())));
         assert!(some(Some("shop"), Some("shop.example.com"), root()));
         assert!(some(Some("shop"), Some("*.pay.example.com"), root()), "one host of it is theirs");
+        assert!(all(Some("shop"), Some("shop.example.com"), PathMatch::Exact("/".to_owned())), "it is one path only");
         assert!(some(Some("shop"), None, root()) && some(None, Some("*.example.com"), root()));
         assert!(all(None, Some("example.org"), root()));
+    }
+
+    #[test]
+    fn a_grpc_service_is_a_path() {
+        let owners = owners(&[("api.example.com", "/pay.Cards", "pay")]);
+        let call = |service: Option<&str>, method: Option<&str>| {
+            let text = |part: Option<&str>| part.map(str::to_owned);
+            let path = PathMatch::Grpc(GrpcMatch::Exact(GrpcParts { service: text(service), method: text(method) }));
+            left(&owners, Some("shop"), Some("api.example.com"), path)
+        };
+        assert!(matches!(call(Some("pay.Cards"), None), Left::Nothing(_)));
+        assert!(matches!(call(Some("pay.Cards"), Some("Charge")), Left::Nothing(_)));
+        assert_eq!(call(Some("shop.Cart"), None), Left::All);
+        assert!(matches!(call(None, Some("Charge")), Left::Some(_)), "of any service");
+        let asker = Asker { tenant: Some("pay"), required: true };
+        let own = PathMatch::Grpc(GrpcMatch::Exact(GrpcParts { service: Some("pay.Cards".to_owned()), method: None }));
+        let found = Match { path: own, method: None, headers: vec![], query: vec![] };
+        assert_eq!(owners.left(asker, &[Hostname::parse("api.example.com")].into(), &[&found]), Left::All);
     }
 
     #[test]

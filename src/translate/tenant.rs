@@ -20,7 +20,7 @@ use crate::api::policy::status::{ClaimsStatus, Contest};
 use crate::api::policy::{Mode, Tenant};
 use crate::api::status::{Condition, Status, TenantStatus};
 use crate::api::{Kind, ObjectKey, ObjectRef};
-use crate::ir::{Claim, Hostname};
+use crate::ir::{Claim, Hostname, one_spelling};
 use crate::snapshot::{Objects, Snapshot};
 
 /// How many contests a status lists.
@@ -40,18 +40,14 @@ pub(crate) struct Tenants {
 #[derive(Debug)]
 struct Judged {
     name: Arc<str>,
-    selector: LabelSelector,
+    /// Absent when it would select every namespace.
+    selector: Option<LabelSelector>,
+    /// Whether its claims deny anything.
+    enforced: bool,
     generation: i64,
     findings: Findings,
     namespaces: u32,
     claims: ClaimsStatus,
-}
-
-impl Judged {
-    /// Whether a namespace is meant; one that is refused means none.
-    fn selects(&self, snapshot: &Snapshot, namespace: &str) -> bool {
-        !self.findings.against(Concern::Accepted) && selector::selects(snapshot, &self.selector, namespace)
-    }
 }
 
 /// The Tenants as they were last judged: they change seldom.
@@ -113,6 +109,13 @@ impl Tenants {
     }
 }
 
+impl Judged {
+    /// Whether a namespace is meant; one that is refused means none.
+    fn selects(&self, snapshot: &Snapshot, namespace: &str) -> bool {
+        self.selector.as_ref().is_some_and(|selector| selector::selects(snapshot, selector, namespace))
+    }
+}
+
 fn conditions(tenant: &Judged) -> Vec<Condition> {
     let generation = tenant.generation;
     let mut conditions = match tenant.findings.verdict(Concern::Accepted) {
@@ -120,10 +123,16 @@ fn conditions(tenant: &Judged) -> Vec<Condition> {
             status::fails(status::ACCEPTED, reason, message, generation),
             status::fails(status::PROGRAMMED, Reason::Invalid, "the Tenant is not accepted", generation),
         ],
-        None => vec![
-            status::holds(status::ACCEPTED, Reason::Accepted, "the Tenant is accepted", generation),
-            status::holds(status::PROGRAMMED, Reason::Programmed, "its claims hold in all that is served", generation),
-        ],
+        None => {
+            let message = match tenant.enforced {
+                true => "its claims hold in all that is served",
+                false => "what its claims would deny is counted; in Shadow mode they deny nothing",
+            };
+            vec![
+                status::holds(status::ACCEPTED, Reason::Accepted, "the Tenant is accepted", generation),
+                status::holds(status::PROGRAMMED, Reason::Programmed, message, generation),
+            ]
+        }
     };
     if let Some((reason, message)) = tenant.findings.verdict(Concern::Programmed) {
         conditions.push(status::holds(status::CONFLICTED, reason, message, generation));
@@ -139,21 +148,22 @@ fn judge(key: &ObjectKey, tenant: &Tenant, taken: &mut Taken) -> Judged {
     let (name, spec) = (&key.name, &tenant.spec);
     let mut judged = Judged {
         name: Arc::clone(name),
-        selector: spec.namespaces.clone(),
+        selector: Some(spec.namespaces.clone()).filter(|selector| !selector::selects_everything(selector)),
+        // a mode that this version does not know must not deny what it does not understand
+        enforced: spec.mode == Mode::Enforce,
         generation: tenant.metadata.generation.unwrap_or_default(),
         findings: Findings::default(),
         namespaces: 0,
         claims: ClaimsStatus::default(),
     };
-    if selector::selects_everything(&judged.selector) {
+    if judged.selector.is_none() {
         // Nobody means every namespace. The API server refuses it; an object from before may still say it.
         let at = Field::SPEC;
         let remedy = "select by at least one label";
         judged.findings.reject(Reason::UnsupportedValue, &at.name("namespaces"), "it selects every namespace", remedy);
         return judged;
     }
-    // A mode that this version does not know must not deny what it does not understand.
-    let enforced = spec.mode == Mode::Enforce;
+    let enforced = judged.enforced;
     for (index, claim) in spec.claims.iter().enumerate() {
         for hostname in &claim.hostnames {
             let Some(hostname) = Hostname::parse(hostname) else {
@@ -166,7 +176,7 @@ fn judge(key: &ObjectKey, tenant: &Tenant, taken: &mut Taken) -> Judged {
             };
             let whole = claim.path_prefixes.is_empty().then_some("/");
             for prefix in claim.path_prefixes.iter().map(String::as_str).chain(whole) {
-                let prefix = prefix.trim_end_matches('/').to_owned();
+                let prefix = one_spelling(prefix.trim_end_matches('/'));
                 take(
                     &mut judged,
                     taken,

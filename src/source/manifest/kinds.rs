@@ -84,7 +84,6 @@ pub(super) fn unserved(kind: Kind) -> Option<(String, &'static str)> {
         Kind::BackendTlsPolicy => "connections to its backends are NOT encrypted",
         Kind::ListenerSet => "write its listeners into the Gateway",
         Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => "HTTPRoute and GRPCRoute are served",
-        Kind::Tenant => "its claims are enforced; quotas, limits and share are NOT yet",
         Kind::ShareGrant => "write a ReferenceGrant",
         Kind::RateLimitPolicy => "nothing is limited by it",
         _ => return None,
@@ -177,7 +176,6 @@ mod tests {
             Kind::UdpRoute,
             Kind::ListenerSet,
             Kind::BackendTlsPolicy,
-            Kind::Tenant,
             Kind::ShareGrant,
             Kind::RateLimitPolicy,
         ];

@@ -5,10 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::Violations;
 use crate::api::policy::limit::Rate;
 use crate::api::policy::share_grant::{ShareGrantSpec, ShareGrantTo};
-use crate::api::policy::tenant::TenantSpec;
+use crate::api::policy::tenant::{Quotas, Share, TenantLimits, TenantSpec};
 
 /// Checks the rules between the fields of a Tenant.
 pub(super) fn check(spec: &TenantSpec, out: &mut Violations) {
+    warn_without_effect(spec, out);
     check_selector(&spec.namespaces, "spec.namespaces", out);
     if is_empty(&spec.namespaces) {
         let remedy = "write matchLabels; every namespace is matchExpressions: \
@@ -23,6 +24,19 @@ pub(super) fn check(spec: &TenantSpec, out: &mut Violations) {
     {
         let remedy = "lower it, or raise limits.concurrency";
         out.refuse("spec.share.guaranteed.concurrency", format!("is more than limits.concurrency, {most}"), remedy);
+    }
+}
+
+/// Claims are enforced. The rest is read and checked.
+fn warn_without_effect(spec: &TenantSpec, out: &mut Violations) {
+    for (field, written) in [
+        ("quotas", spec.quotas != Quotas::default()),
+        ("limits", spec.limits != TenantLimits::default()),
+        ("share", spec.share != Share::default()),
+    ] {
+        if written {
+            out.warn(format!("spec.{field}"), "is checked but has no effect yet", "nothing is denied by it");
+        }
     }
 }
 

@@ -51,6 +51,20 @@ fn required_fields_and_types_are_asked_for() {
 }
 
 #[test]
+fn a_tenant_is_told_what_has_no_effect_yet() {
+    let said = |spec: Value| {
+        let object = json!({"metadata": {"name": "a"}, "spec": spec});
+        let violations = admit(Kind::Tenant, "paifang.dev/v1alpha1", object).violations.0;
+        violations.into_iter().map(|violation| (violation.level, violation.field)).collect::<Vec<_>>()
+    };
+    let namespaces = json!({"matchLabels": {"team": "a"}});
+    assert_eq!(said(json!({"namespaces": namespaces, "claims": [{"hostnames": ["a.example.com"]}]})), []);
+    let all = json!({"namespaces": namespaces, "quotas": {"routes": 1}, "limits": {"concurrency": 1}, "share": {"weight": 2}});
+    let warned = ["spec.quotas", "spec.limits", "spec.share"].map(|field| (Level::Warning, field.to_owned()));
+    assert_eq!(said(all), warned);
+}
+
+#[test]
 fn unknown_values_of_enumerations_are_left_to_the_translator() {
     assert_eq!(http(json!({"matches": [{"path": {"type": "Glob", "value": "/*"}, "method": "BREW"}]})), FINE);
     assert_eq!(http(json!({"filters": [{"type": "FromTheFuture"}]})), FINE);

@@ -83,7 +83,13 @@ fn a_rule_shows_what_it_counted() {
     rule.stats.counters().finish(200, "", Duration::from_micros(700));
     rule.stats.counters().finish(503, "no_endpoints", Duration::from_secs(20));
     let counters = rule.stats.counters();
-    for (counter, value) in [(&counters.request_bytes, 5), (&counters.response_bytes, 9), (&counters.retries, 3)] {
+    for (counter, value) in [
+        (&counters.request_bytes, 5),
+        (&counters.response_bytes, 9),
+        (&counters.retries, 3),
+        (&counters.not_permitted, 4),
+        (&counters.shadowed, 6),
+    ] {
         counter.store(value, std::sync::atomic::Ordering::Relaxed);
     }
     let text = of_rules(vec![rule]);
@@ -101,6 +107,8 @@ fn a_rule_shows_what_it_counted() {
         format!("paifang_request_bytes_total{{{labels}}} 5"),
         format!("paifang_response_bytes_total{{{labels}}} 9"),
         format!("paifang_retries_total{{{labels}}} 3"),
+        format!("paifang_claims_not_permitted_total{{{labels}}} 4"),
+        format!("paifang_claims_shadowed_total{{{labels}}} 6"),
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -10,7 +10,7 @@ use crate::api::gateway::http_route::{
 };
 use crate::api::gateway::shared::ParentReference;
 use crate::api::{Kind, duration};
-use crate::ir::{BackendProtocol, Match, PathMatch, Retry, Rule, Timeouts};
+use crate::ir::{BackendProtocol, Match, PathMatch, Retry, Rule, Timeouts, one_spelling};
 use crate::translate::backend::{self, BackendSpec};
 use crate::translate::field::Field;
 use crate::translate::filter::{self, Position};
@@ -128,7 +128,8 @@ fn path(written: Option<&HttpPathMatch>, at: &Field<'_>, findings: &mut Findings
         findings.reject(Reason::UnsupportedValue, &value_at, message, "write an absolute path such as /shop");
         return None;
     }
-    Some(if *kind == PathMatchType::Exact { PathMatch::Exact(value.to_owned()) } else { prefix(value) })
+    let path = one_spelling(value);
+    Some(if *kind == PathMatchType::Exact { PathMatch::Exact(path) } else { prefix(&path) })
 }
 
 /// A trailing slash means nothing in a prefix (`/abc/` is `/abc`).

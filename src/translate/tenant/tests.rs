@@ -116,6 +116,14 @@ fn what_two_tenants_want_is_the_older_ones_and_both_are_told() {
 }
 
 #[test]
+fn a_claimed_path_has_one_spelling() {
+    let spec = json!({"claims": [{"hostnames": ["blog.example.com"], "pathPrefixes": ["/caf%c3%a9/", "/%61rchive"]}]});
+    let translation = world([tenant("blog", "2026-01-01T00:00:00Z", spec)]);
+    let blog = translation.ir.claims.iter().filter(|claim| &*claim.tenant == "blog");
+    assert_eq!(blog.map(|claim| claim.prefix.as_str()).collect::<Vec<_>>(), ["/archive", "/caf%C3%A9"]);
+}
+
+#[test]
 fn in_shadow_mode_nothing_is_denied() {
     let mut shadow = tenant(
         "blog",
@@ -132,8 +140,8 @@ fn in_shadow_mode_nothing_is_denied() {
 fn a_tenant_that_would_select_everything_is_refused() {
     let all =
         tenant("all", "2025-01-01T00:00:00Z", json!({"namespaces": {}, "claims": [{"hostnames": ["x.example.com"]}]}));
-    let translation = world([all, in_namespace("blog", json!({"hostnames": ["blog.example.com"]}))]);
-    assert_eq!(translation.ir.listeners[0].routes.iter().next().unwrap().route.tenant, None);
+    let translation = world([all, in_namespace("payments", json!({"hostnames": ["pay.example.com"]}))]);
+    assert_eq!(verdict(&translation, "HTTPRoute payments/r", "Accepted").0, "True", "the namespace is still its own");
     let status = status_of(&translation, "Tenant all");
     assert_eq!(condition(&status["conditions"], "Accepted"), ("False", "UnsupportedValue", 2));
     assert_eq!(status["claims"]["held"], 0);
