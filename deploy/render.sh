@@ -24,11 +24,21 @@ END
         cat -s
 }
 
+# What is off by default: it comes out as it is in rules/ and dashboards/.
+same() {
+    local on=$1 template=$2 indent=$3 want=$4
+    "${HELM:-helm}" template paifang chart --set "$on.enabled=true" --show-only "templates/$template.yaml" |
+        sed -n "/^\(spec\|data\):/,\$ s/^$indent//p" | diff -u "$want" - ||
+        { echo "deploy/chart/templates/$template.yaml does not render its files as they are" >&2; exit 1; }
+}
+
 case ${1:-} in
 "") render >install.yaml.new && mv install.yaml.new install.yaml ;;
 --check)
     render | diff -u install.yaml - ||
         { echo "deploy/install.yaml is not what the chart renders: run deploy/render.sh" >&2; exit 1; }
+    same prometheusRule prometheusrule "  " <(sed -n '/^groups:/,$p' rules/paifang.yaml)
+    same dashboards dashboards "    " <(cat dashboards/*.json)
     ;;
 *) echo "usage: deploy/render.sh [--check]" >&2; exit 2 ;;
 esac
