@@ -30,6 +30,9 @@ def graph(title, unit, *queries, stack=False, **more):
 def table(title, labels, *columns, height=9):
     """Labels, and columns of a heading, a unit and an expression that has these labels."""
     names = {f"Value #{letter(n)}": heading for n, (heading, _, _) in enumerate(columns)}
+    if len(columns) == 1:
+        # Grafana numbers values only where there are several
+        names = {"Value": columns[0][0]}
     place = {name: n for n, name in enumerate([*labels, *names])}
     transformations = [
         {"id": "merge", "options": {}},
@@ -65,7 +68,7 @@ def variable(name, label, metric):
     """Values of a label of a metric, of which one or more or all may be chosen."""
     query = {"query": f"label_values({metric}, {name})", "refId": name}
     return {"type": "query", "name": name, "label": label, "datasource": SOURCE, "query": query, "refresh": 2, "sort": 1,
-            "multi": True, "includeAll": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}}
+            "multi": True, "includeAll": True, "allValue": ".*", "current": {"text": ["All"], "value": ["$__all"]}}
 
 
 def dashboard(name, title, description, rows, variables=()):
