@@ -36,19 +36,19 @@ fn alerts(prometheus: &Prometheus) -> BTreeSet<String> {
 /// Sends rounds of traffic, a scrape apart, until nothing is left to wait for.
 fn play(scene: &Scene, prometheus: &Prometheus, mut left: impl FnMut() -> Vec<String>) {
     let end = Instant::now() + DEADLINE;
+    let mut waiting = vec!["the first scrape".to_owned()];
     for n in 0.. {
         scene.round(n);
         let sent = samples(prometheus, "the time", "time()")[0];
         // all that was counted by then is known
         while samples(prometheus, "the last scrape", "timestamp(paifang_ready)").first().is_none_or(|at| *at <= sent) {
-            assert!(Instant::now() < end, "no scrape");
+            assert!(Instant::now() < end, "still not as it should be:\n{}", waiting.join("\n"));
             std::thread::yield_now();
         }
-        let left = left();
-        if left.is_empty() {
+        waiting = left();
+        if waiting.is_empty() {
             return;
         }
-        assert!(Instant::now() < end, "has no sample:\n{}", left.join("\n"));
     }
 }
 
