@@ -26,7 +26,8 @@ type Owned = (Box<str>, Arc<str>);
 struct Index {
     /// By hostname, the longest prefix first.
     owners: HostMap<Box<[Owned]>>,
-    is_empty: bool,
+    /// Whether there is anything to look up: mostly there is not.
+    any: bool,
 }
 
 impl Claims {
@@ -60,17 +61,17 @@ impl Index {
             let owned = (claim.prefix.as_str().into(), Arc::clone(&claim.tenant));
             by_host.entry(&claim.hostname).or_default().push(owned);
         }
-        let is_empty = by_host.is_empty();
+        let any = !by_host.is_empty();
         let mut owners = HostMap::default();
         owners.update(by_host.into_iter().map(|(hostname, mut owners)| {
             owners.sort_by_key(|(prefix, _)| Reverse(prefix.len()));
             (Some(hostname.clone()), Some(owners.into()))
         }));
-        Self { owners, is_empty }
+        Self { owners, any }
     }
 
     fn owner(&self, host: &str, path: &str) -> Option<&Arc<str>> {
-        if self.is_empty {
+        if !self.any {
             return None;
         }
         self.owners
