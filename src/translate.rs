@@ -5,6 +5,7 @@
 //! its best result and says what is wrong as a [`Problem`].
 //!
 //! ```text
+//! tenant ─► claim: what others own, asked for by listener and route
 //! class ─► gateway ─► listener ─► conflict ─► exposure ─► socket::claim ─┐
 //!            certificate · grant · address                               ├─► gateway::report ─► ir.listeners,
 //! route ─► memo, else route::{http,grpc} ─► filter · backend ─► attach ──┘                     statuses, services
