@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::gateway::listener::{GatewayAddress, RouteGroupKind};
 use super::gateway::shared::ParentReference;
-use super::policy::status::ClaimsStatus;
+use super::policy::status::{ClaimsStatus, User};
 
 /// One condition. `lastTransitionTime` is added by whoever writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -113,6 +113,18 @@ pub struct TenantStatus {
     pub claims: ClaimsStatus,
 }
 
+/// `status` of a ShareGrant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareGrantStatus {
+    /// Accepted.
+    pub conditions: Vec<Condition>,
+    /// Objects that refer to something by it.
+    pub users: u32,
+    /// The first of them.
+    pub used_by: Vec<User>,
+}
+
 /// The status of any object we report on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -125,4 +137,6 @@ pub enum Status {
     Route(RouteStatus),
     /// Tenant
     Tenant(TenantStatus),
+    /// ShareGrant
+    ShareGrant(ShareGrantStatus),
 }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::{Check, Output, statuses};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Ends, Facts, Snapshot};
 use crate::source::folder::{self, Loaded};
 use crate::source::{Change, Level, Location};
 use crate::translate::{Problem, Translation, translate};
@@ -24,7 +25,7 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The objects as a store would hold them. Sockets count as bound: nothing is tried here.
+/// The objects as a store would hold them, now. Sockets count as bound: nothing is tried here.
 pub(super) fn snapshot(changes: &[Change]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for change in changes {
@@ -32,6 +33,8 @@ pub(super) fn snapshot(changes: &[Change]) -> Snapshot {
             snapshot.put(object.clone());
         }
     }
+    let ended = Ends::of(&snapshot.share_grants).passed(jiff::Timestamp::now());
+    snapshot.facts = Arc::new(Facts { ended, ..Facts::default() });
     snapshot
 }
 

@@ -9,7 +9,7 @@ mod parents;
 use serde_json::{Map, Value};
 
 use crate::api::gateway::CONTROLLER_NAME;
-use crate::api::status::{GatewayClassStatus, GatewayStatus, ListenerStatus, Status, TenantStatus};
+use crate::api::status::{GatewayClassStatus, GatewayStatus, ListenerStatus, ShareGrantStatus, Status, TenantStatus};
 use crate::api::{Kind, ObjectRef};
 
 /// The moment that conditions changed, as the API server writes it.
@@ -33,6 +33,7 @@ pub(crate) fn merge(object: &ObjectRef, current: &Value, wanted: Option<&Status>
         Some(Status::Gateway(wanted)) => gateway(&mut next, wanted, now),
         Some(Status::Route(wanted)) => parents::set(&mut next, &object.key.namespace, &wanted.parents, now),
         Some(Status::Tenant(wanted)) => tenant(&mut next, wanted, now),
+        Some(Status::ShareGrant(wanted)) => share_grant(&mut next, wanted, now),
         None if has_parents(object.kind) => parents::set(&mut next, &object.key.namespace, &[], now),
         None => {}
     }
@@ -65,6 +66,12 @@ fn tenant(status: &mut Map<String, Value>, wanted: &TenantStatus, now: Now) {
     {
         status.insert(field.to_owned(), known);
     }
+}
+
+fn share_grant(status: &mut Map<String, Value>, wanted: &ShareGrantStatus, now: Now) {
+    conditions::set(status, &wanted.conditions, now);
+    status.insert("users".to_owned(), wanted.users.into());
+    set(status, "usedBy", wanted.used_by.iter().map(value).collect());
 }
 
 /// One listener's entry: what others say about it stays, entries of listeners that are gone do not.

@@ -27,7 +27,7 @@ use crate::ir::{Attached, BackendProtocol, Filters, Hostname, Route, RouteId, Ru
 use crate::snapshot::Object;
 
 use outcome::Join;
-pub(crate) use outcome::{Outcome, Sum};
+pub(crate) use outcome::{Outcome, Sought, Sum};
 
 /// What translation needs to know about a kind of route; everything else is written once, here.
 pub(crate) trait RouteKind {
@@ -51,12 +51,12 @@ pub(crate) trait RouteKind {
 #[derive(Debug)]
 pub(crate) struct Scope<'e> {
     pub(crate) env: &'e Env<'e>,
-    /// The route, as ReferenceGrants see it.
+    /// The route, as grants see it.
     pub(crate) from: Referrer<'e>,
     pub(crate) protocol: BackendProtocol,
     pub(crate) findings: Findings,
-    /// The Services that were looked for so far, in every rule.
-    pub(crate) services: Vec<ObjectKey>,
+    /// What was looked for so far, in every rule.
+    pub(crate) sought: Sought,
 }
 
 /// A route with everything known about it apart from its parents.
@@ -165,7 +165,7 @@ fn attach_one(
     ours: Vec<(usize, &ParentReference, usize)>,
     outcome: &mut Outcome,
 ) {
-    let lowered = lower(env, key, route, &mut outcome.services);
+    let lowered = lower(env, key, route, &mut outcome.sought);
     outcome.tenant.clone_from(&lowered.route.tenant);
     let applicant = Applicant { kind: route.kind(), key, hostnames: &lowered.hostnames };
     let judged = ours.into_iter().filter_map(|(index, parent, gateway)| {
@@ -225,23 +225,23 @@ fn joins(judged: &[Judged<'_>], route: &Arc<Route>) -> Vec<Join> {
     joined.into_iter().map(join).collect()
 }
 
-fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, looked_for: &mut Vec<ObjectKey>) -> Lowered {
+fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, sought: &mut Sought) -> Lowered {
     let mut findings = Findings::default();
     let hostnames = hostnames(route.hostnames(), &mut findings);
     let hostless = hostnames.is_empty() && !route.hostnames().is_empty();
     let from = Referrer::route(route.kind(), &key.namespace);
     let (mut rules, mut dropped) = (Vec::with_capacity(route.rule_count()), Vec::new());
     for index in 0..route.rule_count() {
-        let services = std::mem::take(looked_for);
+        let so_far = std::mem::take(sought);
         let mut scope =
-            Scope { env, from, protocol: route.backend_protocol(), findings: Findings::default(), services };
+            Scope { env, from, protocol: route.backend_protocol(), findings: Findings::default(), sought: so_far };
         let mut rule = route.rule(index, &mut scope);
         if scope.findings.against(Concern::Accepted) {
             dropped.push(index);
             rule = answer_500(rule);
         }
         findings.append(scope.findings);
-        *looked_for = scope.services;
+        *sought = scope.sought;
         if !rule.matches.is_empty() {
             rules.push(rule);
         }

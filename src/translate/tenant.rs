@@ -81,12 +81,17 @@ impl Tenants {
     }
 
     /// The tenant of a namespace.
-    pub(crate) fn of(&self, snapshot: &Snapshot, namespace: &Arc<str>) -> Option<Arc<str>> {
+    pub(crate) fn of(&self, snapshot: &Snapshot, namespace: &str) -> Option<Arc<str>> {
         if self.tenants.is_empty() {
             return None;
         }
-        let find = || self.selecting(snapshot, namespace).next().map(|tenant| Arc::clone(&tenant.name));
-        self.by_namespace.lock().entry(Arc::clone(namespace)).or_insert_with(find).clone()
+        let mut known = self.by_namespace.lock();
+        if let Some(tenant) = known.get(namespace) {
+            return tenant.clone();
+        }
+        let tenant = self.selecting(snapshot, namespace).next().map(|tenant| Arc::clone(&tenant.name));
+        known.insert(namespace.into(), tenant.clone());
+        tenant
     }
 
     fn selecting<'t>(&'t self, snapshot: &'t Snapshot, namespace: &'t str) -> impl Iterator<Item = &'t Judged> {

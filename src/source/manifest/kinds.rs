@@ -84,7 +84,6 @@ pub(super) fn unserved(kind: Kind) -> Option<(String, &'static str)> {
         Kind::BackendTlsPolicy => "connections to its backends are NOT encrypted",
         Kind::ListenerSet => "write its listeners into the Gateway",
         Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => "HTTPRoute and GRPCRoute are served",
-        Kind::ShareGrant => "write a ReferenceGrant",
         Kind::RateLimitPolicy => "nothing is limited by it",
         _ => return None,
     };
@@ -176,7 +175,6 @@ mod tests {
             Kind::UdpRoute,
             Kind::ListenerSet,
             Kind::BackendTlsPolicy,
-            Kind::ShareGrant,
             Kind::RateLimitPolicy,
         ];
         assert_eq!(unserved.collect::<HashSet<_>>(), HashSet::from(silent));
