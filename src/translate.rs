@@ -86,11 +86,12 @@ impl Translator {
     #[must_use]
     pub fn translate(&mut self, snapshot: &Snapshot) -> Translation {
         let tenants = self.tenants.tenants(snapshot);
-        let env = Env { snapshot, grants: grant::Grants::new(snapshot), tenants: &tenants };
+        let env = Env { snapshot, grants: grant::Grants::new(snapshot, &tenants), tenants: &tenants };
         let mut out = Translation::default();
         let classes = class::classes(snapshot, &mut out);
         let mut gateways = gateway::plan(&env, &classes, &mut self.certificates, &mut out);
         route::attach_all(&env, &mut self.routes, &mut gateways, &mut out);
+        grant::report(snapshot, self.routes.sum(), &gateways, &mut out);
         gateway::report(gateways, &snapshot.facts, &mut out);
         tenants.report(|tenant| self.routes.sum().attached_routes_of(tenant), &mut out);
         out.ir.claims = Arc::clone(tenants.owners.claims());
