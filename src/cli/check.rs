@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::{Check, Output, statuses};
-use crate::snapshot::{Ends, Facts, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::source::folder::{self, Loaded};
 use crate::source::{Change, Level, Location};
 use crate::translate::{Problem, Translation, translate};
@@ -33,9 +34,7 @@ pub(super) fn snapshot(changes: &[Change]) -> Snapshot {
             snapshot.put(object.clone());
         }
     }
-    let ended = Ends::of(&snapshot.share_grants).passed(jiff::Timestamp::now());
-    snapshot.facts = Arc::new(Facts { ended, ..Facts::default() });
-    snapshot
+    snapshot.at(Timestamp::now())
 }
 
 fn text(

@@ -4,10 +4,11 @@
 //! at one of them: in between, time makes no difference and no work.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Objects;
+use super::{Facts, Objects, Snapshot};
 use crate::api::policy::ShareGrant;
 
 /// The ends of ShareGrants.
@@ -34,10 +35,18 @@ impl Ends {
     }
 }
 
+impl Snapshot {
+    /// The same at some moment: what ends by then has ended.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        let ended = Ends::of(&self.share_grants).passed(now);
+        self.facts = Arc::new(Facts { ended, ..(*self.facts).clone() });
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;
