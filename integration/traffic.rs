@@ -32,6 +32,8 @@ mod balance;
 mod drain;
 #[path = "traffic/forwarded.rs"]
 mod forwarded;
+#[path = "traffic/grant.rs"]
+mod grant;
 #[path = "traffic/grpc.rs"]
 mod grpc;
 #[path = "traffic/hijack.rs"]

@@ -60,7 +60,9 @@ fn the_metric_counts_what_the_table_refuses() {
 fn every_attempt_leaves_a_reason() {
     for path in files(".out.yaml") {
         let golden = read(&path);
-        let told = golden.contains("reason: HostnameNotPermitted") || golden.starts_with("findings:");
+        let told = golden.contains("reason: HostnameNotPermitted")
+            || golden.contains("reason: RefNotPermitted")
+            || golden.starts_with("findings:");
         assert!(told, "{}: nobody is told", path.display());
     }
     assert_eq!(files(".out.yaml").len(), files(".http.yaml").len(), "each case has both");
