@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::gateway::listener::{GatewayAddress, RouteGroupKind};
 use super::gateway::shared::ParentReference;
-use super::policy::status::{ClaimsStatus, User};
+use super::policy::status::{ClaimsStatus, QuotaStatus, User};
 
 /// One condition. `lastTransitionTime` is added by whoever writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,6 +111,9 @@ pub struct TenantStatus {
     pub routes: u32,
     /// How it stands with its claims.
     pub claims: ClaimsStatus,
+    /// How much there is of what has a quota.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaStatus>,
 }
 
 /// `status` of a ShareGrant.

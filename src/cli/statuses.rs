@@ -62,6 +62,9 @@ fn tenant(status: &TenantStatus, out: &mut String) -> fmt::Result {
         let path = contest.path_prefix.as_deref().unwrap_or_default();
         writeln!(out, "  contested with Tenant {}: {}{path}", contest.tenant, contest.hostname)?;
     }
+    for quota in &status.quotas {
+        writeln!(out, "  quota {}: {} of {}", quota.name, quota.used, quota.limit)?;
+    }
     Ok(())
 }
 

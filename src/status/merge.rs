@@ -66,6 +66,7 @@ fn tenant(status: &mut Map<String, Value>, wanted: &TenantStatus, now: Now) {
     {
         status.insert(field.to_owned(), known);
     }
+    set(status, "quotas", wanted.quotas.iter().map(value).collect());
 }
 
 fn share_grant(status: &mut Map<String, Value>, wanted: &ShareGrantStatus, now: Now) {

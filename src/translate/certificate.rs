@@ -11,6 +11,7 @@ use super::Env;
 use super::field::Field;
 use super::finding::{Findings, qualified};
 use super::grant::{Referent, Referrer};
+use super::quota::{self, Over};
 use super::reason::Reason;
 use crate::api::ObjectKey;
 use crate::api::gateway::shared::ObjectReference;
@@ -62,6 +63,8 @@ pub(crate) struct Followed {
     pub(crate) certificates: Vec<Arc<Certificate>>,
     /// The ShareGrants that permitted some of them.
     pub(crate) grants: Vec<ObjectKey>,
+    /// What a quota in Shadow mode would deny.
+    pub(crate) shadowed: Option<Over>,
 }
 
 /// Follows the references of one listener; what leads nowhere is found against `ResolvedRefs`.
@@ -75,7 +78,7 @@ pub(crate) fn follow(
     let mut followed = Followed::default();
     for (index, reference) in references.iter().enumerate() {
         let at = at.item("certificateRefs", index);
-        match follow_one(env, loaded, (gateway_namespace, reference), &mut followed.grants) {
+        match follow_one(env, loaded, (gateway_namespace, reference), &mut followed) {
             Ok(certificate) => followed.certificates.push(certificate),
             Err(Broken { reason, message, remedy }) => findings.unresolved(reason, &at, message, &remedy),
         }
@@ -93,7 +96,7 @@ fn follow_one(
     env: &Env<'_>,
     loaded: &mut Certificates,
     (gateway_namespace, reference): (&str, &ObjectReference),
-    grants: &mut Vec<ObjectKey>,
+    followed: &mut Followed,
 ) -> Result<Arc<Certificate>, Broken> {
     let group = reference.group.as_deref().unwrap_or_default();
     let kind = reference.kind.as_deref().unwrap_or("Secret");
@@ -113,7 +116,14 @@ fn follow_one(
         message: denied.message,
         remedy: denied.remedy,
     })?;
-    grants.extend(permitted.into_iter().cloned());
+    followed.grants.extend(permitted.into_iter().cloned());
+    match env.quotas.of_namespace(env, gateway_namespace).and_then(|quota| quota.certificate(&key)) {
+        Some(over) if over.enforced => {
+            let (message, remedy) = (over.to_string(), quota::REMEDY.to_owned());
+            return Err(Broken { reason: Reason::QuotaExceeded, message, remedy });
+        }
+        over => followed.shadowed = followed.shadowed.take().or(over),
+    }
     loaded.get(env, key).map_err(|message| Broken {
         reason: Reason::InvalidCertificateRef,
         message,

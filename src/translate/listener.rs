@@ -6,6 +6,7 @@ use super::Env;
 use super::certificate::{self, Certificates, Followed};
 use super::field::Field;
 use super::finding::{Concern, Findings, qualified};
+use super::quota::Over;
 use super::reason::Reason;
 use crate::api::gateway::GROUP;
 use crate::api::gateway::listener::{GatewayTls, Listener, Protocol, RouteGroupKind, TlsMode};
@@ -30,6 +31,8 @@ pub(crate) struct ListenerPlan<'a> {
     pub(crate) certificates: Vec<Arc<Certificate>>,
     /// The ShareGrants that its references go by.
     pub(crate) grants: Vec<ObjectKey>,
+    /// What a quota in Shadow mode would deny.
+    pub(crate) shadowed: Option<Over>,
     /// Set when another listener of the Gateway wants the same.
     pub(crate) conflict: Option<(Reason, String)>,
     /// Whether another HTTPS listener of the port covers some of the same hosts.
@@ -76,6 +79,16 @@ fn refuse_claimed(
     }
 }
 
+/// A listener for a hostname that the tenant's quota has no room for is not accepted.
+fn limit_hostname(
+    env: &Env<'_>,
+    namespace: &str,
+    hostname: Option<&Hostname>,
+    (at, findings): (&Field<'_>, &mut Findings),
+) -> Option<Over> {
+    env.quotas.of_namespace(env, namespace)?.hostname(hostname?, at, findings)
+}
+
 /// Reads one listener of a Gateway in `namespace`.
 pub(crate) fn plan<'a>(
     env: &Env<'_>,
@@ -89,6 +102,7 @@ pub(crate) fn plan<'a>(
     let protocol = protocol(spec, &at, &mut findings);
     let hostname = hostname(spec, &at, &mut findings);
     refuse_claimed(env, namespace, hostname.as_ref(), (&at, &mut findings));
+    let over = limit_hostname(env, namespace, hostname.as_ref(), (&at, &mut findings));
     let kinds = if protocol.is_some() { kinds(spec, &at, &mut findings) } else { Vec::new() };
     let mut followed = Followed::default();
     if protocol == Some(ListenerProtocol::Https) {
@@ -104,6 +118,7 @@ pub(crate) fn plan<'a>(
         kinds,
         certificates: followed.certificates,
         grants: followed.grants,
+        shadowed: over.filter(|over| !over.enforced).or(followed.shadowed),
         conflict: None,
         overlaps: false,
         sockets: Vec::new(),

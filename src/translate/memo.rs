@@ -10,6 +10,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
+use super::quota::{Entry, Ledger, Quotas};
 use super::route::{Outcome, Sum};
 use crate::api::{Kind, ObjectKey};
 use crate::ir::RouteId;
@@ -29,6 +30,7 @@ pub(crate) struct Memo {
     /// The routes that looked for a Service, whether or not it was there.
     users: BTreeMap<ObjectKey, BTreeSet<RouteId>>,
     sum: Sum,
+    ledger: Ledger,
 }
 
 impl Memo {
@@ -56,6 +58,24 @@ impl Memo {
             ..Snapshot::default()
         };
         self.ended = snapshot.facts.ended;
+        changed
+    }
+
+    /// Counts the changed routes towards the quotas. Routes for which there is room now, or no more, have to be worked out
+    /// anew with them, and are forgotten, too.
+    pub(crate) fn count(
+        &mut self,
+        quotas: &Quotas,
+        mut changed: BTreeSet<RouteId>,
+        entry: impl Fn(&RouteId) -> Option<Entry>,
+    ) -> BTreeSet<RouteId> {
+        for route in &changed {
+            self.ledger.note(route, entry(route));
+        }
+        for route in self.ledger.count(quotas) {
+            self.forget(&route);
+            changed.insert(route);
+        }
         changed
     }
 
@@ -117,6 +137,11 @@ impl Memo {
         self.routes.insert(route, outcome);
     }
 
+    /// The routes as quotas count them.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// What all routes come to.
     pub(crate) const fn sum(&self) -> &Sum {
         &self.sum
@@ -158,6 +183,10 @@ mod tests {
             json!({"kind": "Tenant", "metadata": {"name": name},
                 "spec": {"namespaces": {"matchLabels": {"open": "yes"}}, "claims": claims}})
         };
+        let limited = |quotas: Value, mode: &str| {
+            json!({"kind": "Tenant", "metadata": {"name": "open"},
+                "spec": {"namespaces": {"matchLabels": {"open": "yes"}}, "quotas": quotas, "mode": mode}})
+        };
         let elsewhere = |name: &str| {
             let backends = json!([{"name": "web", "namespace": "other", "port": 80}, {"name": "api", "port": 80}]);
             let parents = json!([{"name": "gw"}, {"name": "second", "namespace": "default"}]);
@@ -176,6 +205,9 @@ mod tests {
             json!({"kind": "Namespace", "metadata": {"name": "other"}}),
             tenant("open", json!([{"hostnames": ["one.example.com"]}])),
             tenant("open", json!([{"hostnames": ["*.example.com"], "pathPrefixes": ["/a"]}])),
+            limited(json!({"routes": 1, "rules": 3}), "Enforce"),
+            limited(json!({"hostnames": 1, "routes": 2}), "Shadow"),
+            json!({"kind": "Namespace", "metadata": {"name": "default", "labels": {"open": "yes"}}}),
             grant("other", ("HTTPRoute", "default"), ("Service", None)),
             share("a", json!({"names": ["default"]}), json!({"selector": {"matchLabels": {"open": "yes"}}})),
             share(
@@ -202,7 +234,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_translator_with_a_past_says_what_one_without_says(
-            steps in proptest::collection::vec((0_usize..20, any::<bool>(), 0_i64..4), 1..40),
+            steps in proptest::collection::vec((0_usize..23, any::<bool>(), 0_i64..4), 1..40),
         ) {
             let objects: Vec<Object> = manifests().into_iter().flat_map(|manifest| {
                 let kind = crate::api::Kind::ALL.into_iter().find(|kind| manifest["kind"] == kind.as_str()).unwrap();
@@ -212,7 +244,7 @@ mod tests {
                 }
                 Object::from_json(kind, &manifest)
             }).collect();
-            prop_assert_eq!(objects.len(), 20);
+            prop_assert_eq!(objects.len(), 23);
             let mut translator = Translator::default();
             let mut world: Snapshot = snapshot([class()]);
             for (which, put, second) in steps {

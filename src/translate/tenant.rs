@@ -14,9 +14,11 @@ use super::claim::Owners;
 use super::field::Field;
 use super::finding::{Concern, Findings};
 use super::gateway::created;
+use super::quota::Quota;
 use super::reason::Reason;
 use super::{Translation, selector, status};
-use crate::api::policy::status::{ClaimsStatus, Contest};
+use crate::api::policy::status::{ClaimsStatus, Contest, QuotaStatus};
+use crate::api::policy::tenant::Quotas;
 use crate::api::policy::{Mode, Tenant};
 use crate::api::status::{Condition, Status, TenantStatus};
 use crate::api::{Kind, ObjectKey, ObjectRef};
@@ -42,12 +44,13 @@ struct Judged {
     name: Arc<str>,
     /// Absent when it would select every namespace.
     selector: Option<LabelSelector>,
-    /// Whether its claims deny anything.
+    /// Whether its claims and quotas deny anything.
     enforced: bool,
     generation: i64,
     findings: Findings,
     namespaces: u32,
     claims: ClaimsStatus,
+    quotas: Quotas,
 }
 
 /// The Tenants as they were last judged: they change seldom.
@@ -98,8 +101,20 @@ impl Tenants {
         self.tenants.iter().filter(move |tenant| tenant.selects(snapshot, namespace))
     }
 
-    /// Says how each Tenant stands. `routes` are those attached, by tenant.
-    pub(crate) fn report(&self, routes: impl Fn(&str) -> u32, out: &mut Translation) {
+    /// The quotas of those that have some.
+    pub(crate) fn quotas(&self) -> impl Iterator<Item = Quota> {
+        let limited = self.tenants.iter().filter(|tenant| tenant.quotas != Quotas::default());
+        limited.map(|tenant| Quota::new(Arc::clone(&tenant.name), tenant.quotas, tenant.enforced))
+    }
+
+    /// Says how each Tenant stands: the routes that are attached and what is used of its quotas are known by
+    /// its name.
+    pub(crate) fn report(
+        &self,
+        routes: impl Fn(&str) -> u32,
+        quotas: impl Fn(&str) -> Vec<QuotaStatus>,
+        out: &mut Translation,
+    ) {
         for tenant in &self.tenants {
             let object = ObjectRef::new(Kind::Tenant, ObjectKey::new("", Arc::clone(&tenant.name)));
             let status = TenantStatus {
@@ -107,6 +122,7 @@ impl Tenants {
                 namespaces: tenant.namespaces,
                 routes: routes(&tenant.name),
                 claims: tenant.claims.clone(),
+                quotas: quotas(&tenant.name),
             };
             out.statuses.insert(object.clone(), Arc::new(Status::Tenant(status)));
             out.problems.extend(tenant.findings.clone().into_problems(&object));
@@ -160,6 +176,7 @@ fn judge(key: &ObjectKey, tenant: &Tenant, taken: &mut Taken) -> Judged {
         findings: Findings::default(),
         namespaces: 0,
         claims: ClaimsStatus::default(),
+        quotas: spec.quotas,
     };
     if judged.selector.is_none() {
         // Nobody means every namespace. The API server refuses it; an object from before may still say it.
