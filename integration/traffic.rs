@@ -46,6 +46,8 @@ mod http2;
 mod linger;
 #[path = "traffic/mirror.rs"]
 mod mirror;
+#[path = "traffic/quota.rs"]
+mod quota;
 #[path = "traffic/reload.rs"]
 mod reload;
 #[path = "traffic/retry.rs"]
