@@ -32,6 +32,8 @@ mod balance;
 mod drain;
 #[path = "traffic/forwarded.rs"]
 mod forwarded;
+#[path = "traffic/grant.rs"]
+mod grant;
 #[path = "traffic/grpc.rs"]
 mod grpc;
 #[path = "traffic/hijack.rs"]
@@ -44,6 +46,8 @@ mod http2;
 mod linger;
 #[path = "traffic/mirror.rs"]
 mod mirror;
+#[path = "traffic/quota.rs"]
+mod quota;
 #[path = "traffic/reload.rs"]
 mod reload;
 #[path = "traffic/retry.rs"]

@@ -3,16 +3,19 @@
 //! A snapshot is immutable and cheap to clone (a handful of pointers). Sources build the next one
 //! from the last with [`Snapshot::put`] and [`Snapshot::remove`]: what they do not touch is shared.
 
+mod ends;
 mod exposure;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use ends::Ends;
 pub use exposure::{AddressRange, Exposure, ServiceExposure, ServiceType, TrafficPolicy};
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -78,6 +81,14 @@ macro_rules! kinds {
             pub const fn kind(&self) -> Kind {
                 match self {
                     $(Self::$kind(_) => Kind::$kind,)+
+                }
+            }
+
+            /// Its metadata.
+            #[must_use]
+            pub fn metadata(&self) -> &ObjectMeta {
+                match self {
+                    $(Self::$kind(object) => &object.metadata,)+
                 }
             }
 
@@ -217,11 +228,19 @@ pub struct Facts {
     pub sockets: BTreeMap<Socket, SocketState>,
     /// Whether a socket nobody has tried counts as bound (`paifang check`) or as pending.
     pub assume_bound: bool,
+    /// When the last ShareGrant ended: what ends by then has ended. See [`Ends`].
+    pub ended: Option<Timestamp>,
 }
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { exposure: Exposure::default(), assigned: BTreeMap::new(), sockets: BTreeMap::new(), assume_bound: true }
+        Self {
+            exposure: Exposure::default(),
+            assigned: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            assume_bound: true,
+            ended: None,
+        }
     }
 }
 

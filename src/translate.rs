@@ -5,7 +5,7 @@
 //! its best result and says what is wrong as a [`Problem`].
 //!
 //! ```text
-//! tenant ─► claim: what others own, asked for by listener and route
+//! tenant ─► claim: what others own, asked for by listener and route; quota: what there is room for
 //! class ─► gateway ─► listener ─► conflict ─► exposure ─► socket::claim ─┐
 //!            certificate · grant · address                               ├─► gateway::report ─► ir.listeners,
 //! route ─► memo, else route::{http,grpc} ─► filter · backend ─► attach ──┘                     statuses, services
@@ -31,6 +31,7 @@ mod listener;
 mod memo;
 mod pattern;
 mod problem;
+mod quota;
 mod reason;
 mod route;
 mod selector;
@@ -72,6 +73,7 @@ pub(crate) struct Env<'a> {
     snapshot: &'a Snapshot,
     grants: grant::Grants<'a>,
     tenants: &'a tenant::Tenants,
+    quotas: quota::Quotas,
 }
 
 /// Translates snapshot after snapshot. What has not changed since the last is not worked out again;
@@ -89,13 +91,18 @@ impl Translator {
     #[must_use]
     pub fn translate(&mut self, snapshot: &Snapshot) -> Translation {
         let tenants = self.tenants.tenants(snapshot);
-        let env = Env { snapshot, grants: grant::Grants::new(snapshot), tenants: &tenants };
         let mut out = Translation::default();
         let classes = class::classes(snapshot, &mut out);
+        let grants = grant::Grants::new(snapshot, &tenants);
+        let quotas = quota::Quotas::new(snapshot, &tenants, &classes);
+        let env = Env { snapshot, grants, tenants: &tenants, quotas };
         let mut gateways = gateway::plan(&env, &classes, &mut self.certificates, &mut out);
         route::attach_all(&env, &mut self.routes, &mut gateways, &mut out);
+        grant::report(snapshot, self.routes.sum(), &gateways, &mut out);
         gateway::report(gateways, &snapshot.facts, &mut out);
-        tenants.report(|tenant| self.routes.sum().attached_routes_of(tenant), &mut out);
+        let routes = &self.routes;
+        let attached = |tenant: &str| routes.sum().attached_routes_of(tenant);
+        tenants.report(attached, |tenant| env.quotas.used(tenant, routes.ledger()), &mut out);
         self.limits.report(&env, &mut out);
         out.ir.claims = Arc::clone(tenants.owners.claims());
         out

@@ -154,6 +154,17 @@ def policy(rights):
     conflict(rights, "RateLimitPolicy", space, "all", limits)
 
 
+def share_grant(rights):
+    """A ShareGrant is told who uses it, also when somebody else changes it in the same moment."""
+    space = rights.scene.name
+    everything = {"to": [{"group": "", "kind": "Service"}]}
+    granted = lambda number: {"from": [{"kind": "HTTPRoute", "namespaces": {"names": [f"space-{number}"]}}]}
+    with rights.uses("patch sharegrants/status"):
+        rights.kube.create(world.thing("ShareGrant", space, "grant", {**granted(0), **everything}))
+    # the status changes with the generation
+    conflict(rights, "ShareGrant", space, "grant", granted)
+
+
 def lease_lost(rights):
     """The Lease is deleted, then its holder."""
     paifang = rights.paifang
@@ -200,7 +211,8 @@ def recovered(rights, name):
     rights.scene.accepted(name, 60)
 
 
-SITUATIONS = (references, another_port, left, bad_reference, conflicts, tenant, policy, lease_lost, without_streaming)
+SITUATIONS = (references, another_port, left, bad_reference, conflicts, tenant, policy, share_grant, lease_lost,
+              without_streaming)
 
 
 def play(situation, rights):

@@ -68,7 +68,7 @@ fn every_command_of_the_readme_prints_what_the_readme_says() {
 
 #[test]
 fn every_command_for_the_tenants_prints_what_is_said() {
-    try_all("conf/README.md", 8, &tenants());
+    try_all("conf/README.md", 9, &tenants());
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use paifang::api::{Kind, ObjectKey, ObjectRef};
 use paifang::config::Config;
 use paifang::snapshot::Snapshot;
 use paifang::source::folder::{Loaded, load};
 use paifang::source::{Change, Level};
 use paifang::translate::{Problem, Translation, translate};
+use serde_json::json;
 
 use crate::files::{below, read, root};
 
@@ -52,6 +54,15 @@ fn two_routes_of_the_tenants_want_what_is_not_theirs() {
     let said: Vec<_> = translation.problems.iter().map(said).collect();
     let expected = ["promotion", "shop"].map(|name| (format!("HTTPRoute storefront/{name}"), "HostnameNotPermitted"));
     assert_eq!(said, expected);
+    let status = |kind, namespace: &str, name: &str| {
+        let object = ObjectRef::new(kind, ObjectKey::new(namespace, name));
+        serde_json::to_value(&*translation.statuses[&object]).unwrap()
+    };
+    assert_eq!(status(Kind::ShareGrant, "payments", "rates")["usedBy"][0]["namespace"], "storefront");
+    assert_eq!(
+        status(Kind::Tenant, "", "storefront")["quotas"][0],
+        json!({ "name": "routes", "used": 3, "limit": 10 })
+    );
 }
 
 #[test]

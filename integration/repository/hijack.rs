@@ -60,7 +60,9 @@ fn the_metric_counts_what_the_table_refuses() {
 fn every_attempt_leaves_a_reason() {
     for path in files(".out.yaml") {
         let golden = read(&path);
-        let told = golden.contains("reason: HostnameNotPermitted") || golden.starts_with("findings:");
+        let told = golden.contains("reason: HostnameNotPermitted")
+            || golden.contains("reason: RefNotPermitted")
+            || golden.starts_with("findings:");
         assert!(told, "{}: nobody is told", path.display());
     }
     assert_eq!(files(".out.yaml").len(), files(".http.yaml").len(), "each case has both");
@@ -69,8 +71,8 @@ fn every_attempt_leaves_a_reason() {
 #[test]
 fn statuses_that_the_document_quotes_are_those_of_the_cases() {
     let flat = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    let cases = below("integration/cases").into_iter().filter(|path| path.to_string_lossy().ends_with(".out.yaml"));
-    let goldens: Vec<_> = cases.map(|path| flat(&read(path))).collect();
+    let goldens = below("integration/cases").into_iter().filter(|path| path.to_string_lossy().ends_with(".out.yaml"));
+    let goldens: Vec<_> = goldens.map(|path| flat(&read(&path))).collect();
     let document = read("src/docs/policies.md");
     let quoted: Vec<_> = document.split("```text\n").skip(1).filter_map(|rest| rest.split_once("\n```")).collect();
     assert!(quoted.len() >= 3, "{quoted:?}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use imbl::OrdMap;
+use jiff::Timestamp;
 use paifang::api::status::Status;
 use paifang::api::{Kind, ObjectKey, ObjectRef};
 use paifang::config::{Config, Ports};
@@ -40,7 +41,7 @@ pub(crate) fn load(file: &Path) -> anyhow::Result<Loaded> {
     loaded.changes.iter_mut().for_each(age);
     let store = Store::default();
     store.apply(loaded.changes.clone(), true);
-    let snapshot = store.subscribe().borrow().snapshot.clone();
+    let snapshot = store.subscribe().borrow().snapshot.clone().at(Timestamp::now());
     let prefix = format!("{}/", folder.path().display());
     let findings = loaded.findings.iter().map(|finding| finding.to_string().replace(&prefix, "")).collect();
     let refused = loaded.findings.iter().any(|finding: &Finding| finding.level < Level::Note);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::gateway::listener::{GatewayAddress, RouteGroupKind};
 use super::gateway::shared::ParentReference;
-use super::policy::status::{AncestorReference, ClaimsStatus};
+use super::policy::status::{AncestorReference, ClaimsStatus, QuotaStatus, User};
 
 /// One condition. `lastTransitionTime` is added by whoever writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,6 +111,21 @@ pub struct TenantStatus {
     pub routes: u32,
     /// How it stands with its claims.
     pub claims: ClaimsStatus,
+    /// How much there is of what has a quota.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaStatus>,
+}
+
+/// `status` of a ShareGrant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareGrantStatus {
+    /// Accepted.
+    pub conditions: Vec<Condition>,
+    /// Objects that refer to something by it.
+    pub users: u32,
+    /// The first of them.
+    pub used_by: Vec<User>,
 }
 
 /// `status` of a policy, as GEP-713 has it.
@@ -147,4 +162,6 @@ pub enum Status {
     Tenant(TenantStatus),
     /// RateLimitPolicy
     Policy(PolicyStatus),
+    /// ShareGrant
+    ShareGrant(ShareGrantStatus),
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
 use super::{Check, Output, statuses};
 use crate::snapshot::Snapshot;
 use crate::source::folder::{self, Loaded};
@@ -24,7 +26,7 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The objects as a store would hold them. Sockets count as bound: nothing is tried here.
+/// The objects as a store would hold them, now. Sockets count as bound: nothing is tried here.
 pub(super) fn snapshot(changes: &[Change]) -> Snapshot {
     let mut snapshot = Snapshot::default();
     for change in changes {
@@ -32,7 +34,7 @@ pub(super) fn snapshot(changes: &[Change]) -> Snapshot {
             snapshot.put(object.clone());
         }
     }
-    snapshot
+    snapshot.at(Timestamp::now())
 }
 
 fn text(

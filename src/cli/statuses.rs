@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::api::status::{Condition, ConditionStatus, GatewayStatus, PolicyStatus, RouteStatus, Status, TenantStatus};
+use crate::api::status::{
+    Condition, ConditionStatus, GatewayStatus, PolicyStatus, RouteStatus, ShareGrantStatus, Status, TenantStatus,
+};
 use crate::source::Location;
 use crate::translate::{Problem, Translation};
 
@@ -16,6 +18,7 @@ pub(crate) fn write(translation: &Translation, out: &mut String) -> fmt::Result 
             Status::Route(status) => route(status, out)?,
             Status::Tenant(status) => tenant(status, out)?,
             Status::Policy(status) => policy(status, out)?,
+            Status::ShareGrant(status) => share_grant(status, out)?,
         }
     }
     Ok(())
@@ -59,6 +62,18 @@ fn tenant(status: &TenantStatus, out: &mut String) -> fmt::Result {
     for contest in &claims.contests {
         let path = contest.path_prefix.as_deref().unwrap_or_default();
         writeln!(out, "  contested with Tenant {}: {}{path}", contest.tenant, contest.hostname)?;
+    }
+    for quota in &status.quotas {
+        writeln!(out, "  quota {}: {} of {}", quota.name, quota.used, quota.limit)?;
+    }
+    Ok(())
+}
+
+fn share_grant(status: &ShareGrantStatus, out: &mut String) -> fmt::Result {
+    conditions(&status.conditions, 1, out)?;
+    writeln!(out, "  users {}", status.users)?;
+    for user in &status.used_by {
+        writeln!(out, "  used by {} {}/{}", user.kind, user.namespace, user.name)?;
     }
     Ok(())
 }

@@ -20,6 +20,8 @@ use crate::telemetry::{AccessLog, Metrics};
 const REST: Duration = Duration::from_millis(100);
 /// Sockets that could not be bound are tried again after this.
 const BIND_AGAIN: Duration = Duration::from_millis(250);
+/// While the end of something is awaited the time is looked up this often, because a clock may be set.
+const LOOK_UP: Duration = Duration::from_mins(1);
 
 /// A running edge. Ends when dropped; [`Edge::shutdown`] lets requests finish first.
 pub struct Edge {
@@ -121,7 +123,7 @@ async fn control(
     state.mark_changed();
     let (mut untidy, mut rested) = (false, Instant::now());
     loop {
-        let again = pass.server.any_failed();
+        let (again, end) = (pass.server.any_failed(), pass.until_end());
         tokio::select! {
             changed = state.changed() => match changed {
                 Ok(()) => tokio::time::sleep_until(rested).await,
@@ -138,6 +140,11 @@ async fn control(
             }
             () = tokio::time::sleep(BIND_AGAIN), if again => {
                 if !pass.try_sockets() {
+                    continue;
+                }
+            }
+            () = tokio::time::sleep(end.unwrap_or_default().min(LOOK_UP)), if end.is_some() => {
+                if !pass.is_outlived() {
                     continue;
                 }
             }

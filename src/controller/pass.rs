@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use imbl::ordmap::DiffItem;
+use jiff::Timestamp;
 
+use crate::api::policy::ShareGrant;
 use crate::api::{Kind, ObjectKey};
 use crate::config::Config;
 use crate::ir::{BackendKey, BackendProtocol, Ir};
 use crate::proxy::{Routes, Server};
-use crate::snapshot::{Exposure, Facts, Snapshot, Socket};
+use crate::snapshot::{Ends, Exposure, Facts, Objects, Snapshot, Socket};
 use crate::source::State;
 use crate::source::live::Live;
 use crate::table::Table;
@@ -40,6 +42,9 @@ pub(super) struct Pass {
     endpoints: EndpointIndex,
     live: Arc<Live>,
     facts: Arc<Facts>,
+    /// The ShareGrants, and when they end.
+    grants: Objects<ShareGrant>,
+    ends: Ends,
     ir: Ir,
     /// What the last pass worked with, and what it made of it.
     before: Snapshot,
@@ -63,6 +68,8 @@ impl Pass {
             endpoints: EndpointIndex::default(),
             live,
             facts: Arc::new(facts),
+            grants: Objects::default(),
+            ends: Ends::default(),
             ir: Ir::default(),
             before: Snapshot::default(),
             translation: Arc::default(),
@@ -72,6 +79,7 @@ impl Pass {
     /// Takes one state of the store to the data plane.
     pub(super) fn run(&mut self, state: &State) -> View {
         self.recall_addresses();
+        self.know_ends(&state.snapshot);
         let snapshot = Snapshot { facts: Arc::clone(&self.facts), ..state.snapshot.clone() };
         let moved = self.endpoints.update(&snapshot);
         if self.means_the_same(&snapshot) {
@@ -91,6 +99,30 @@ impl Pass {
                 self.facts = Arc::new(Facts { assigned, ..(*self.facts).clone() });
             }
         }
+    }
+
+    /// Which ends have passed is known to the translator as a fact, because it has no clock.
+    fn know_ends(&mut self, snapshot: &Snapshot) {
+        if !self.grants.ptr_eq(&snapshot.share_grants) {
+            self.grants = snapshot.share_grants.clone();
+            self.ends = Ends::of(&self.grants);
+        }
+        let ended = self.ends.passed(Timestamp::now());
+        if ended != self.facts.ended {
+            self.facts = Arc::new(Facts { ended, ..(*self.facts).clone() });
+        }
+    }
+
+    /// Whether something has ended since the last pass.
+    pub(super) fn is_outlived(&self) -> bool {
+        self.ends.passed(Timestamp::now()) != self.facts.ended
+    }
+
+    /// How long it takes until something ends.
+    pub(super) fn until_end(&self) -> Option<Duration> {
+        let now = Timestamp::now();
+        let end = self.ends.next(now)?;
+        Some(end.duration_since(now).try_into().unwrap_or_default())
     }
 
     /// Whether nothing but endpoints differs from the last pass: they reach the data plane without a

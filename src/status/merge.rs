@@ -11,7 +11,7 @@ mod parents;
 use serde_json::{Map, Value};
 
 use crate::api::gateway::CONTROLLER_NAME;
-use crate::api::status::{GatewayClassStatus, GatewayStatus, ListenerStatus, Status, TenantStatus};
+use crate::api::status::{GatewayClassStatus, GatewayStatus, ListenerStatus, ShareGrantStatus, Status, TenantStatus};
 use crate::api::{Kind, ObjectRef};
 
 /// The moment that conditions changed, as the API server writes it.
@@ -36,6 +36,7 @@ pub(crate) fn merge(object: &ObjectRef, current: &Value, wanted: Option<&Status>
         Some(Status::Route(wanted)) => parents::set(&mut next, &object.key.namespace, &wanted.parents, now),
         Some(Status::Tenant(wanted)) => tenant(&mut next, wanted, now),
         Some(Status::Policy(wanted)) => ancestors::set(&mut next, &wanted.ancestors, now),
+        Some(Status::ShareGrant(wanted)) => share_grant(&mut next, wanted, now),
         None if has_parents(object.kind) => parents::set(&mut next, &object.key.namespace, &[], now),
         None if object.kind == Kind::RateLimitPolicy => ancestors::set(&mut next, &[], now),
         None => {}
@@ -69,6 +70,13 @@ fn tenant(status: &mut Map<String, Value>, wanted: &TenantStatus, now: Now) {
     {
         status.insert(field.to_owned(), known);
     }
+    set(status, "quotas", wanted.quotas.iter().map(value).collect());
+}
+
+fn share_grant(status: &mut Map<String, Value>, wanted: &ShareGrantStatus, now: Now) {
+    conditions::set(status, &wanted.conditions, now);
+    status.insert("users".to_owned(), wanted.users.into());
+    set(status, "usedBy", wanted.used_by.iter().map(value).collect());
 }
 
 /// One listener's entry: what others say about it stays, entries of listeners that are gone do not.

@@ -9,7 +9,7 @@ use super::Env;
 use super::field::Field;
 use super::filter::{self, FilterSpec, Position};
 use super::finding::{Findings, qualified};
-use super::grant::{self, Referent};
+use super::grant::Referent;
 use super::reason::Reason;
 use super::route::Scope;
 use crate::api::ObjectKey;
@@ -96,16 +96,14 @@ fn follow(scope: &mut Scope<'_>, reference: &BackendObjectReference) -> Result<B
         let message = format!("backends are core Services, not '{}'", qualified(group, kind));
         return Err(broken(InvalidBackend::InvalidKind, message, "refer to a Service"));
     }
-    let own = scope.from.namespace();
-    let namespace = reference.namespace.as_deref().unwrap_or(own);
-    let to = Referent::service(namespace, &reference.name);
-    // Before the Service is looked up: without permission nobody learns whether it exists.
-    if !scope.env.grants.permits(&scope.from, &to) {
-        let message = format!("Service '{namespace}/{}' may not be used from namespace '{own}'", reference.name);
-        return Err(broken(InvalidBackend::RefNotPermitted, message, &grant::remedy(&scope.from, &to)));
-    }
+    let namespace = reference.namespace.as_deref().unwrap_or(scope.from.namespace());
     let key = ObjectKey::new(namespace, reference.name.as_str());
-    scope.services.push(key.clone());
+    // also one that may not be used: a grant may go by its labels
+    scope.sought.services.push(key.clone());
+    // Before the Service is looked up: without permission nobody learns whether it exists.
+    let grants = scope.env.grants.judge(&scope.from, &Referent::service(&key, reference.port));
+    let grants = grants.map_err(|denied| broken(InvalidBackend::RefNotPermitted, denied.message, &denied.remedy))?;
+    scope.sought.grants.extend(grants.into_iter().cloned());
     let Some((known, service)) = scope.env.snapshot.services.get_key_value(&key) else {
         let message = format!("Service '{key}' does not exist");
         return Err(broken(InvalidBackend::BackendNotFound, message, "create it, or refer to another"));

@@ -10,7 +10,8 @@ use k8s_openapi::api::core::v1::Secret;
 use super::Env;
 use super::field::Field;
 use super::finding::{Findings, qualified};
-use super::grant::{self, Referent, Referrer};
+use super::grant::{Referent, Referrer};
+use super::quota::{self, Over};
 use super::reason::Reason;
 use crate::api::ObjectKey;
 use crate::api::gateway::shared::ObjectReference;
@@ -56,6 +57,16 @@ impl Certificates {
     }
 }
 
+/// Where the references of a listener lead.
+#[derive(Debug, Default)]
+pub(crate) struct Followed {
+    pub(crate) certificates: Vec<Arc<Certificate>>,
+    /// The ShareGrants that permitted some of them.
+    pub(crate) grants: Vec<ObjectKey>,
+    /// What a quota in Shadow mode would deny.
+    pub(crate) shadowed: Option<Over>,
+}
+
 /// Follows the references of one listener; what leads nowhere is found against `ResolvedRefs`.
 pub(crate) fn follow(
     env: &Env<'_>,
@@ -63,16 +74,16 @@ pub(crate) fn follow(
     gateway_namespace: &str,
     references: &[ObjectReference],
     (at, findings): (&Field<'_>, &mut Findings),
-) -> Vec<Arc<Certificate>> {
-    let mut certificates = Vec::new();
+) -> Followed {
+    let mut followed = Followed::default();
     for (index, reference) in references.iter().enumerate() {
         let at = at.item("certificateRefs", index);
-        match follow_one(env, loaded, gateway_namespace, reference) {
-            Ok(certificate) => certificates.push(certificate),
+        match follow_one(env, loaded, (gateway_namespace, reference), &mut followed) {
+            Ok(certificate) => followed.certificates.push(certificate),
             Err(Broken { reason, message, remedy }) => findings.unresolved(reason, &at, message, &remedy),
         }
     }
-    certificates
+    followed
 }
 
 struct Broken {
@@ -84,8 +95,8 @@ struct Broken {
 fn follow_one(
     env: &Env<'_>,
     loaded: &mut Certificates,
-    gateway_namespace: &str,
-    reference: &ObjectReference,
+    (gateway_namespace, reference): (&str, &ObjectReference),
+    followed: &mut Followed,
 ) -> Result<Arc<Certificate>, Broken> {
     let group = reference.group.as_deref().unwrap_or_default();
     let kind = reference.kind.as_deref().unwrap_or("Secret");
@@ -97,19 +108,22 @@ fn follow_one(
         });
     }
     let namespace = reference.namespace.as_deref().unwrap_or(gateway_namespace);
-    let (from, to) = (Referrer::gateway(gateway_namespace), Referent::secret(namespace, &reference.name));
-    // Before the Secret is looked up: without permission nobody learns whether it exists.
-    if !env.grants.permits(&from, &to) {
-        return Err(Broken {
-            reason: Reason::RefNotPermitted,
-            message: format!(
-                "Secret '{namespace}/{}' may not be used from namespace '{gateway_namespace}'",
-                reference.name
-            ),
-            remedy: grant::remedy(&from, &to),
-        });
-    }
     let key = ObjectKey::new(namespace, reference.name.as_str());
+    // Before the Secret is looked up: without permission nobody learns whether it exists.
+    let permitted = env.grants.judge(&Referrer::gateway(gateway_namespace), &Referent::secret(&key));
+    let permitted = permitted.map_err(|denied| Broken {
+        reason: Reason::RefNotPermitted,
+        message: denied.message,
+        remedy: denied.remedy,
+    })?;
+    followed.grants.extend(permitted.into_iter().cloned());
+    match env.quotas.of_namespace(env, gateway_namespace).and_then(|quota| quota.certificate(&key)) {
+        Some(over) if over.enforced => {
+            let (message, remedy) = (over.to_string(), quota::REMEDY.to_owned());
+            return Err(Broken { reason: Reason::QuotaExceeded, message, remedy });
+        }
+        over => followed.shadowed = followed.shadowed.take().or(over),
+    }
     loaded.get(env, key).map_err(|message| Broken {
         reason: Reason::InvalidCertificateRef,
         message,

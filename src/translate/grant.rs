@@ -1,9 +1,17 @@
-//! ReferenceGrants: the one place that decides whether a reference may cross namespaces.
+//! Grants: the one place that decides whether a reference may cross namespaces. It may when a ReferenceGrant
+//! or a ShareGrant in the namespace of its target says so.
 
-use std::collections::HashSet;
+mod reference;
+mod report;
+mod share;
 
-use crate::api::Kind;
+use jiff::Timestamp;
+
+use super::tenant::Tenants;
+use crate::api::{Kind, ObjectKey};
 use crate::snapshot::Snapshot;
+
+pub(crate) use report::report;
 
 /// Who refers. Built by constructors so that the two sides cannot be swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,66 +38,82 @@ impl<'a> Referrer<'a> {
 }
 
 /// What is referred to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Referent<'a> {
     kind: Kind,
-    namespace: &'a str,
-    name: &'a str,
+    key: &'a ObjectKey,
+    port: Option<u16>,
 }
 
 impl<'a> Referent<'a> {
-    /// A Service.
-    pub(crate) const fn service(namespace: &'a str, name: &'a str) -> Self {
-        Self { kind: Kind::Service, namespace, name }
+    /// A port of a Service.
+    pub(crate) const fn service(key: &'a ObjectKey, port: Option<u16>) -> Self {
+        Self { kind: Kind::Service, key, port }
     }
 
     /// A Secret.
-    pub(crate) const fn secret(namespace: &'a str, name: &'a str) -> Self {
-        Self { kind: Kind::Secret, namespace, name }
+    pub(crate) const fn secret(key: &'a ObjectKey) -> Self {
+        Self { kind: Kind::Secret, key, port: None }
     }
 }
 
-/// One permission; without a name it covers every object of the kind.
-type Permission<'a> = (Referrer<'a>, Kind, &'a str, Option<&'a str>);
+/// Why a reference may not be followed, and what the owner of its target can do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Denied {
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+}
 
-/// Every ReferenceGrant of a snapshot, indexed.
-#[derive(Debug, Default)]
-pub(crate) struct Grants<'a>(HashSet<Permission<'a>>);
+/// A ShareGrant that permitted something until it ended.
+#[derive(Debug, Clone, Copy)]
+struct Ended<'a> {
+    grant: &'a ObjectKey,
+    at: Timestamp,
+}
+
+/// Every grant of a snapshot.
+#[derive(Debug)]
+pub(crate) struct Grants<'a> {
+    references: reference::Grants<'a>,
+    shares: share::Grants<'a>,
+}
 
 impl<'a> Grants<'a> {
-    /// Indexes the grants; entries of kinds we never refer with are left out.
-    pub(crate) fn new(snapshot: &'a Snapshot) -> Self {
-        let mut permissions = HashSet::new();
-        for (key, grant) in snapshot.reference_grants.iter() {
-            for from in &grant.spec.from {
-                let Some(kind) = kind_named(&from.group, &from.kind) else { continue };
-                let referrer = Referrer { kind, namespace: &from.namespace };
-                for to in &grant.spec.to {
-                    let Some(kind) = kind_named(&to.group, &to.kind) else { continue };
-                    // An empty name means every object, like an absent one.
-                    let name = to.name.as_deref().filter(|name| !name.is_empty());
-                    permissions.insert((referrer, kind, &*key.namespace, name));
-                }
-            }
-        }
-        Self(permissions)
+    /// Looks at the grants of a snapshot.
+    pub(crate) fn new(snapshot: &'a Snapshot, tenants: &'a Tenants) -> Self {
+        Self { references: reference::Grants::new(snapshot), shares: share::Grants::new(snapshot, tenants) }
     }
 
-    /// Whether the reference may be followed. Inside one namespace always; across namespaces
-    /// when a grant in the *target's* namespace says so.
-    pub(crate) fn permits(&self, from: &Referrer<'a>, to: &Referent<'a>) -> bool {
-        from.namespace == to.namespace
-            || self.0.contains(&(*from, to.kind, to.namespace, None))
-            || self.0.contains(&(*from, to.kind, to.namespace, Some(to.name)))
+    /// Whether a reference may be followed. Inside one namespace always; across namespaces when a grant in the
+    /// *target's* namespace says so. Names every ShareGrant that does.
+    pub(crate) fn judge(&self, from: &Referrer<'_>, to: &Referent<'_>) -> Result<Vec<&'a ObjectKey>, Denied> {
+        if *from.namespace == *to.key.namespace {
+            return Ok(Vec::new());
+        }
+        let asked = self.shares.ask(from, to);
+        if asked.permitting.is_empty() && !self.references.permit(from, to) {
+            return Err(denied(from, to, asked.ended));
+        }
+        Ok(asked.permitting)
     }
 }
 
-/// What the owner of the target can do to permit a reference.
-pub(crate) fn remedy(from: &Referrer<'_>, to: &Referent<'_>) -> String {
-    format!(
-        "create a ReferenceGrant in namespace '{}' that allows {} from '{}' to refer to {} '{}'",
-        to.namespace, from.kind, from.namespace, to.kind, to.name
-    )
+fn denied(from: &Referrer<'_>, to: &Referent<'_>, ended: Option<Ended<'_>>) -> Denied {
+    let (kind, key) = (to.kind, to.key);
+    let message = format!("{kind} '{key}' may not be used from namespace '{}'", from.namespace);
+    match ended {
+        Some(Ended { grant, at }) => Denied {
+            message: format!("{message}: ShareGrant '{grant}' permitted it until {at}"),
+            remedy: format!("let ShareGrant '{}' in namespace '{}' end later", grant.name, grant.namespace),
+        },
+        None => Denied {
+            message,
+            remedy: format!(
+                "create a ReferenceGrant in namespace '{}' that allows {} from '{}' to refer to {kind} '{}'",
+                key.namespace, from.kind, from.namespace, key.name
+            ),
+        },
+    }
 }
 
 fn kind_named(group: &str, kind: &str) -> Option<Kind> {
@@ -97,37 +121,4 @@ fn kind_named(group: &str, kind: &str) -> Option<Kind> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::translate::testing::{grant, snapshot};
-
-    #[test]
-    fn references_inside_a_namespace_need_no_grant() {
-        let world = snapshot([]);
-        let grants = Grants::new(&world);
-        assert!(grants.permits(&Referrer::route(Kind::HttpRoute, "a"), &Referent::service("a", "web")));
-        assert!(!grants.permits(&Referrer::route(Kind::HttpRoute, "a"), &Referent::service("b", "web")));
-    }
-
-    #[test]
-    fn a_grant_permits_exactly_what_it_names() {
-        let world = snapshot([grant("b", ("HTTPRoute", "a"), ("Service", Some("web")))]);
-        let grants = Grants::new(&world);
-        let from = Referrer::route(Kind::HttpRoute, "a");
-        assert!(grants.permits(&from, &Referent::service("b", "web")));
-        assert!(!grants.permits(&from, &Referent::service("b", "other")), "another name");
-        assert!(!grants.permits(&from, &Referent::secret("b", "web")), "another kind");
-        assert!(!grants.permits(&from, &Referent::service("c", "web")), "a grant counts only in its own namespace");
-        assert!(!grants.permits(&Referrer::route(Kind::GrpcRoute, "a"), &Referent::service("b", "web")));
-        assert!(!grants.permits(&Referrer::route(Kind::HttpRoute, "z"), &Referent::service("b", "web")));
-    }
-
-    /// Conformance: GatewaySecretReferenceGrantAllInNamespace.
-    #[test]
-    fn a_grant_without_a_name_covers_every_object_of_the_kind() {
-        let world = snapshot([grant("b", ("Gateway", "a"), ("Secret", None))]);
-        let grants = Grants::new(&world);
-        assert!(grants.permits(&Referrer::gateway("a"), &Referent::secret("b", "any")));
-        assert!(!grants.permits(&Referrer::gateway("a"), &Referent::service("b", "any")));
-    }
-}
+mod tests;

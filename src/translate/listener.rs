@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::Env;
-use super::certificate::{self, Certificates};
+use super::certificate::{self, Certificates, Followed};
 use super::field::Field;
 use super::finding::{Concern, Findings, qualified};
+use super::quota::Over;
 use super::reason::Reason;
-use crate::api::Kind;
 use crate::api::gateway::GROUP;
 use crate::api::gateway::listener::{GatewayTls, Listener, Protocol, RouteGroupKind, TlsMode};
 use crate::api::gateway::shared::FromNamespaces;
+use crate::api::{Kind, ObjectKey};
 use crate::ir::{Certificate, Hostname, ListenerProtocol, Routes};
 use crate::snapshot::Socket;
 
@@ -28,6 +29,10 @@ pub(crate) struct ListenerPlan<'a> {
     /// Kinds that may attach.
     pub(crate) kinds: Vec<Kind>,
     pub(crate) certificates: Vec<Arc<Certificate>>,
+    /// The ShareGrants that its references go by.
+    pub(crate) grants: Vec<ObjectKey>,
+    /// What a quota in Shadow mode would deny.
+    pub(crate) shadowed: Option<Over>,
     /// Set when another listener of the Gateway wants the same.
     pub(crate) conflict: Option<(Reason, String)>,
     /// Whether another HTTPS listener of the port covers some of the same hosts.
@@ -74,6 +79,16 @@ fn refuse_claimed(
     }
 }
 
+/// A listener for a hostname that the tenant's quota has no room for is not accepted.
+fn limit_hostname(
+    env: &Env<'_>,
+    namespace: &str,
+    hostname: Option<&Hostname>,
+    (at, findings): (&Field<'_>, &mut Findings),
+) -> Option<Over> {
+    env.quotas.of_namespace(env, namespace)?.hostname(hostname?, at, findings)
+}
+
 /// Reads one listener of a Gateway in `namespace`.
 pub(crate) fn plan<'a>(
     env: &Env<'_>,
@@ -87,10 +102,11 @@ pub(crate) fn plan<'a>(
     let protocol = protocol(spec, &at, &mut findings);
     let hostname = hostname(spec, &at, &mut findings);
     refuse_claimed(env, namespace, hostname.as_ref(), (&at, &mut findings));
+    let over = limit_hostname(env, namespace, hostname.as_ref(), (&at, &mut findings));
     let kinds = if protocol.is_some() { kinds(spec, &at, &mut findings) } else { Vec::new() };
-    let mut certificates = Vec::new();
+    let mut followed = Followed::default();
     if protocol == Some(ListenerProtocol::Https) {
-        certificates = terminate(env, loaded, (namespace, spec), (&at, &mut findings));
+        followed = terminate(env, loaded, (namespace, spec), (&at, &mut findings));
         refuse_client_validation(gateway_tls, spec.port, &mut findings);
     }
     refuse_unknown_from(spec, &at, &mut findings);
@@ -100,7 +116,9 @@ pub(crate) fn plan<'a>(
         protocol,
         hostname,
         kinds,
-        certificates,
+        certificates: followed.certificates,
+        grants: followed.grants,
+        shadowed: over.filter(|over| !over.enforced).or(followed.shadowed),
         conflict: None,
         overlaps: false,
         sockets: Vec::new(),
@@ -166,7 +184,7 @@ fn terminate(
     loaded: &mut Certificates,
     (namespace, spec): (&str, &Listener),
     (at, findings): (&Field<'_>, &mut Findings),
-) -> Vec<Arc<Certificate>> {
+) -> Followed {
     let at = at.name("tls");
     let (mode, references) = match &spec.tls {
         Some(tls) => (tls.mode.as_ref().unwrap_or(&TlsMode::Terminate), tls.certificate_refs.as_slice()),
@@ -175,7 +193,7 @@ fn terminate(
     if *mode != TlsMode::Terminate {
         let message = format!("HTTPS listeners end TLS themselves, so mode '{mode}' is not possible");
         findings.reject(Reason::UnsupportedValue, &at.name("mode"), message, "use mode Terminate, or protocol TLS");
-        return Vec::new();
+        return Followed::default();
     }
     if references.is_empty() {
         let message = "an HTTPS listener needs a certificate";

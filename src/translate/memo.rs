@@ -4,28 +4,33 @@
 //! It saves work and changes no result: a property test holds that a translator with a past says the
 //! same as one without.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use jiff::Timestamp;
 
+use super::quota::{Entry, Ledger, Quotas};
 use super::route::{Outcome, Sum};
 use crate::api::{Kind, ObjectKey};
 use crate::ir::RouteId;
 use crate::snapshot::{Snapshot, differences};
 
 /// Kinds that every route depends on.
-const COMMON: [Kind; 6] =
-    [Kind::GatewayClass, Kind::GatewayParameters, Kind::Gateway, Kind::Namespace, Kind::ReferenceGrant, Kind::Tenant];
+const COMMON: [Kind; 5] = [Kind::GatewayClass, Kind::GatewayParameters, Kind::Gateway, Kind::Namespace, Kind::Tenant];
 
 /// The routes as they were last translated.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
-    /// What they depend on: the routes themselves, [`COMMON`], and Services.
+    /// What they depend on: the routes themselves, [`COMMON`], Services and grants.
     before: Snapshot,
+    /// Which ShareGrants had ended.
+    ended: Option<Timestamp>,
     routes: HashMap<RouteId, Outcome, RandomState>,
     /// The routes that looked for a Service, whether or not it was there.
-    users: HashMap<ObjectKey, BTreeSet<RouteId>, RandomState>,
+    users: BTreeMap<ObjectKey, BTreeSet<RouteId>>,
     sum: Sum,
+    ledger: Ledger,
 }
 
 impl Memo {
@@ -45,12 +50,32 @@ impl Memo {
             gateways: snapshot.gateways.clone(),
             namespaces: snapshot.namespaces.clone(),
             reference_grants: snapshot.reference_grants.clone(),
+            share_grants: snapshot.share_grants.clone(),
             tenants: snapshot.tenants.clone(),
             services: snapshot.services.clone(),
             http_routes: snapshot.http_routes.clone(),
             grpc_routes: snapshot.grpc_routes.clone(),
             ..Snapshot::default()
         };
+        self.ended = snapshot.facts.ended;
+        changed
+    }
+
+    /// Counts the changed routes towards the quotas. Routes for which there is room now, or no more, have to be worked out
+    /// anew with them, and are forgotten, too.
+    pub(crate) fn count(
+        &mut self,
+        quotas: &Quotas,
+        mut changed: BTreeSet<RouteId>,
+        entry: impl Fn(&RouteId) -> Option<Entry>,
+    ) -> BTreeSet<RouteId> {
+        for route in &changed {
+            self.ledger.note(route, entry(route));
+        }
+        for route in self.ledger.count(quotas) {
+            self.forget(&route);
+            changed.insert(route);
+        }
         changed
     }
 
@@ -61,13 +86,39 @@ impl Memo {
         let services = differences(&self.before.services, &snapshot.services);
         let users = services.filter_map(|service| self.users.get(service)).flatten();
         let routes = http.map(id(Kind::HttpRoute)).chain(grpc.map(id(Kind::GrpcRoute)));
-        routes.chain(users.cloned()).collect()
+        let granted = self.regranted(snapshot);
+        let guests = granted.iter().flat_map(|namespace| self.guests(namespace));
+        routes.chain(users.chain(guests).cloned()).collect()
+    }
+
+    /// Namespaces whose grants are not what they were.
+    fn regranted(&self, snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
+        let references = differences(&self.before.reference_grants, &snapshot.reference_grants);
+        let shares = differences(&self.before.share_grants, &snapshot.share_grants);
+        references.chain(shares).chain(self.turned(snapshot)).map(|grant| Arc::clone(&grant.namespace)).collect()
+    }
+
+    /// ShareGrants that have ended since, or that have not after all: clocks are set.
+    fn turned<'s>(&self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s ObjectKey> + use<'s> {
+        let (before, after) = (self.ended, snapshot.facts.ended);
+        let grants = (before != after).then_some(&snapshot.share_grants).into_iter().flatten();
+        let turned = move |end: Timestamp| (Some(end) <= before) != (Some(end) <= after);
+        grants
+            .filter(move |(_, grant)| grant.spec.expires.as_ref().is_some_and(|end| turned(end.0)))
+            .map(|(key, _)| key)
+    }
+
+    /// The routes of other namespaces that looked for a Service in a namespace.
+    fn guests<'m>(&'m self, namespace: &'m Arc<str>) -> impl Iterator<Item = &'m RouteId> {
+        let first = ObjectKey::new(Arc::clone(namespace), "");
+        let within = self.users.range(first..).take_while(move |(service, _)| service.namespace == *namespace);
+        within.flat_map(|(_, routes)| routes).filter(move |route| route.key.namespace != *namespace)
     }
 
     fn forget(&mut self, route: &RouteId) {
         let Some(outcome) = self.routes.remove(route) else { return };
         self.sum.subtract(route, &outcome);
-        for service in &outcome.services {
+        for service in &outcome.sought.services {
             if let Some(users) = self.users.get_mut(service) {
                 users.remove(route);
                 if users.is_empty() {
@@ -80,10 +131,15 @@ impl Memo {
     /// Remembers what a route comes to.
     pub(crate) fn remember(&mut self, route: RouteId, outcome: Outcome) {
         self.sum.add(&route, &outcome);
-        for service in &outcome.services {
+        for service in &outcome.sought.services {
             self.users.entry(service.clone()).or_default().insert(route.clone());
         }
         self.routes.insert(route, outcome);
+    }
+
+    /// The routes as quotas count them.
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// What all routes come to.
@@ -94,17 +150,29 @@ impl Memo {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use crate::api::ObjectRef;
-    use crate::snapshot::{Object, Snapshot};
+    use crate::snapshot::{Facts, Object, Snapshot};
     use crate::translate::testing::{class, gateway, grant, route, service, snapshot};
     use crate::translate::{Translator, translate};
 
     fn named(mut manifest: Value, field: &str, value: Value) -> Value {
         manifest["metadata"][field] = value;
         manifest
+    }
+
+    /// A ShareGrant in `other` that ends after a second for each letter of the alphabet.
+    fn share(name: &str, namespaces: Value, more: Value) -> Value {
+        let mut to = json!({"group": "", "kind": "Service"});
+        to.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let end = format!("1970-01-01T00:00:0{}Z", name.as_bytes()[0] - b'a' + 1);
+        json!({"kind": "ShareGrant", "metadata": {"namespace": "other", "name": name},
+            "spec": {"from": [{"kind": "HTTPRoute", "namespaces": namespaces}], "to": [to], "expires": end}})
     }
 
     /// Versions of objects that depend on each other in every way that routes do.
@@ -114,6 +182,10 @@ mod tests {
         let tenant = |name: &str, claims: Value| {
             json!({"kind": "Tenant", "metadata": {"name": name},
                 "spec": {"namespaces": {"matchLabels": {"open": "yes"}}, "claims": claims, "limits": {"concurrency": 7}}})
+        };
+        let with_quotas = |quotas: Value, mode: &str| {
+            json!({"kind": "Tenant", "metadata": {"name": "open"},
+                "spec": {"namespaces": {"matchLabels": {"open": "yes"}}, "quotas": quotas, "mode": mode}})
         };
         let elsewhere = |name: &str| {
             let backends = json!([{"name": "web", "namespace": "other", "port": 80}, {"name": "api", "port": 80}]);
@@ -139,8 +211,18 @@ mod tests {
             json!({"kind": "Namespace", "metadata": {"name": "other"}}),
             tenant("open", json!([{"hostnames": ["one.example.com"]}])),
             tenant("open", json!([{"hostnames": ["*.example.com"], "pathPrefixes": ["/a"]}])),
+            with_quotas(json!({"routes": 1, "rules": 3}), "Enforce"),
+            with_quotas(json!({"hostnames": 1, "routes": 2}), "Shadow"),
+            json!({"kind": "Namespace", "metadata": {"name": "default", "labels": {"open": "yes"}}}),
             grant("other", ("HTTPRoute", "default"), ("Service", None)),
+            share("a", json!({"names": ["default"]}), json!({"selector": {"matchLabels": {"open": "yes"}}})),
+            share(
+                "b",
+                json!({"selector": {"matchLabels": {"open": "yes"}}, "names": ["default"]}),
+                json!({"ports": [80]}),
+            ),
             service("other", "web"),
+            named(service("other", "web"), "labels", json!({"open": "yes"})),
             service("default", "api"),
             affine,
             elsewhere("one"),
@@ -163,7 +245,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_translator_with_a_past_says_what_one_without_says(
-            steps in proptest::collection::vec((0_usize..22, any::<bool>()), 1..40),
+            steps in proptest::collection::vec((0_usize..28, any::<bool>(), 0_i64..4), 1..40),
         ) {
             let objects: Vec<Object> = manifests().into_iter().flat_map(|manifest| {
                 let kind = crate::api::Kind::ALL.into_iter().find(|kind| manifest["kind"] == kind.as_str()).unwrap();
@@ -173,10 +255,12 @@ mod tests {
                 }
                 Object::from_json(kind, &manifest)
             }).collect();
-            prop_assert_eq!(objects.len(), 22);
+            prop_assert_eq!(objects.len(), 28);
             let mut translator = Translator::default();
             let mut world: Snapshot = snapshot([class()]);
-            for (which, put) in steps {
+            for (which, put, second) in steps {
+                let ended = (second > 0).then(|| Timestamp::from_second(second).unwrap());
+                world.facts = Arc::new(Facts { ended, ..Facts::default() });
                 let object = objects[which].clone();
                 let reference: ObjectRef = object.reference();
                 if put { world.put(object) } else { world.remove(&reference); }

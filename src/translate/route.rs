@@ -18,6 +18,7 @@ use super::finding::{Concern, Findings};
 use super::gateway::{GatewayPlan, created};
 use super::grant::Referrer;
 use super::memo::Memo;
+use super::quota::{self, Demand, Entry, Over};
 use super::reason::Reason;
 use super::{Env, Problem, Translation, backend};
 use crate::api::gateway::GROUP;
@@ -27,7 +28,7 @@ use crate::ir::{Attached, BackendProtocol, Filters, Hostname, Route, RouteId, Ru
 use crate::snapshot::Object;
 
 use outcome::Join;
-pub(crate) use outcome::{Outcome, Sum};
+pub(crate) use outcome::{Outcome, Sought, Sum};
 
 /// What translation needs to know about a kind of route; everything else is written once, here.
 pub(crate) trait RouteKind {
@@ -51,12 +52,12 @@ pub(crate) trait RouteKind {
 #[derive(Debug)]
 pub(crate) struct Scope<'e> {
     pub(crate) env: &'e Env<'e>,
-    /// The route, as ReferenceGrants see it.
+    /// The route, as grants see it.
     pub(crate) from: Referrer<'e>,
     pub(crate) protocol: BackendProtocol,
     pub(crate) findings: Findings,
-    /// The Services that were looked for so far, in every rule.
-    pub(crate) services: Vec<ObjectKey>,
+    /// What was looked for so far, in every rule.
+    pub(crate) sought: Sought,
 }
 
 /// A route with everything known about it apart from its parents.
@@ -70,6 +71,8 @@ struct Lowered {
     refused: bool,
     /// Whether it may not serve at all, not even errors.
     hostless: bool,
+    /// What a quota in Shadow mode would deny.
+    shadowed: Option<Over>,
 }
 
 /// A parentRef that names a Gateway of ours, judged.
@@ -86,10 +89,12 @@ struct Judged<'a> {
 pub(crate) fn attach_all(env: &Env<'_>, memo: &mut Memo, gateways: &mut [GatewayPlan<'_>], out: &mut Translation) {
     let index: HashMap<ObjectKey, usize> =
         gateways.iter().enumerate().map(|(index, gateway)| (gateway.key.clone(), index)).collect();
-    for id in memo.begin(env.snapshot) {
+    let changed = memo.begin(env.snapshot);
+    for id in memo.count(&env.quotas, changed, |id| entry(env, &index, id)) {
         let Some(object) = env.snapshot.get(&ObjectRef::from(&id)) else { continue };
         let Some(route) = kind_of(&object) else { continue };
-        let outcome = judge_one(env, &index, gateways, (&id.key, route));
+        let over = memo.ledger().over(&id);
+        let outcome = judge_one(env, &index, gateways, (&id.key, route), over);
         memo.remember(id, outcome);
     }
     memo.sum().give(gateways, out);
@@ -103,16 +108,30 @@ fn kind_of(object: &Object) -> Option<&dyn RouteKind> {
     }
 }
 
+/// What a route takes of the quotas of its tenant, if there are any and it names a Gateway of ours.
+fn entry(env: &Env<'_>, index: &HashMap<ObjectKey, usize>, id: &RouteId) -> Option<Entry> {
+    env.quotas.of_namespace(env, &id.key.namespace)?;
+    let object = env.snapshot.get(&ObjectRef::from(id))?;
+    let route = kind_of(&object)?;
+    if parents_of_ours(env, index, (&id.key, route), &mut Vec::new()).is_empty() {
+        return None;
+    }
+    let hostnames: BTreeSet<Hostname> = route.hostnames().iter().filter_map(|text| Hostname::parse(text)).collect();
+    let demand = Demand { rules: route.rule_count(), hostnames: hostnames.into_iter().collect() };
+    Some(Entry { tenant: env.tenants.of(env.snapshot, &id.key.namespace)?, created: created(route.metadata()), demand })
+}
+
 fn judge_one(
     env: &Env<'_>,
     index: &HashMap<ObjectKey, usize>,
     gateways: &[GatewayPlan<'_>],
     (key, route): (&ObjectKey, &dyn RouteKind),
+    over: Option<&Over>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
     let ours = parents_of_ours(env, index, (key, route), &mut outcome.problems);
     if !ours.is_empty() {
-        attach_one(env, gateways, (key, route), ours, &mut outcome);
+        attach_one(env, gateways, (key, route), (ours, over), &mut outcome);
     }
     outcome
 }
@@ -162,16 +181,22 @@ fn attach_one(
     env: &Env<'_>,
     gateways: &[GatewayPlan<'_>],
     (key, route): (&ObjectKey, &dyn RouteKind),
-    ours: Vec<(usize, &ParentReference, usize)>,
+    (ours, over): (Vec<(usize, &ParentReference, usize)>, Option<&Over>),
     outcome: &mut Outcome,
 ) {
-    let lowered = lower(env, key, route, &mut outcome.services);
+    let mut lowered = lower(env, key, route, &mut outcome.sought);
+    let (denied, shadowed) = over.cloned().map_or((None, None), |over| match over.enforced {
+        true => (Some(over), None),
+        false => (None, Some(over)),
+    });
+    lowered.shadowed = shadowed;
     outcome.tenant.clone_from(&lowered.route.tenant);
     let applicant = Applicant { kind: route.kind(), key, hostnames: &lowered.hostnames };
     let judged = ours.into_iter().filter_map(|(index, parent, gateway)| {
         let plan = gateways.get(gateway)?;
         let verdict = attach::judge(env.snapshot, applicant, parent, plan);
         let (verdict, lost) = permit(env, &lowered.route, plan, verdict);
+        let verdict = verdict.and_then(|attachments| make_room(attachments, denied.as_ref()));
         Some(Judged { index, parent, gateway, verdict, lost })
     });
     let judged: Vec<Judged<'_>> = judged.collect();
@@ -209,6 +234,14 @@ fn permit(
     }
 }
 
+/// What a quota has no room for is attached nowhere.
+fn make_room(attachments: Vec<Attachment>, denied: Option<&Over>) -> Result<Vec<Attachment>, Refusal> {
+    match denied {
+        Some(over) => Err(Refusal { reason: Reason::QuotaExceeded, message: over.to_string(), remedy: quota::REMEDY }),
+        None => Ok(attachments),
+    }
+}
+
 /// Each listener that takes the route, once, however many parentRefs lead there. A refused route
 /// joins too, so that its requests get an error and not somebody else's answer, but does not count.
 fn joins(judged: &[Judged<'_>], route: &Arc<Route>) -> Vec<Join> {
@@ -225,23 +258,23 @@ fn joins(judged: &[Judged<'_>], route: &Arc<Route>) -> Vec<Join> {
     joined.into_iter().map(join).collect()
 }
 
-fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, looked_for: &mut Vec<ObjectKey>) -> Lowered {
+fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, sought: &mut Sought) -> Lowered {
     let mut findings = Findings::default();
     let hostnames = hostnames(route.hostnames(), &mut findings);
     let hostless = hostnames.is_empty() && !route.hostnames().is_empty();
     let from = Referrer::route(route.kind(), &key.namespace);
     let (mut rules, mut dropped) = (Vec::with_capacity(route.rule_count()), Vec::new());
     for index in 0..route.rule_count() {
-        let services = std::mem::take(looked_for);
+        let so_far = std::mem::take(sought);
         let mut scope =
-            Scope { env, from, protocol: route.backend_protocol(), findings: Findings::default(), services };
+            Scope { env, from, protocol: route.backend_protocol(), findings: Findings::default(), sought: so_far };
         let mut rule = route.rule(index, &mut scope);
         if scope.findings.against(Concern::Accepted) {
             dropped.push(index);
             rule = answer_500(rule);
         }
         findings.append(scope.findings);
-        *looked_for = scope.services;
+        *sought = scope.sought;
         if !rule.matches.is_empty() {
             rules.push(rule);
         }
@@ -250,7 +283,7 @@ fn lower(env: &Env<'_>, key: &ObjectKey, route: &dyn RouteKind, looked_for: &mut
     let refused = hostless || (!dropped.is_empty() && dropped.len() == route.rule_count());
     let tenant = env.tenants.of(env.snapshot, &key.namespace);
     let route = Arc::new(Route { id, tenant, created: created(route.metadata()), rules });
-    Lowered { route, hostnames, findings, dropped, refused, hostless }
+    Lowered { route, hostnames, findings, dropped, refused, hostless, shadowed: None }
 }
 
 /// A rule that cannot be honoured still owns its requests: they get an error instead of a

@@ -1,4 +1,6 @@
-//! Which namespaces a selector means.
+//! What a selector means.
+
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
@@ -36,6 +38,28 @@ pub(crate) fn selects(snapshot: &Snapshot, selector: &LabelSelector, namespace: 
         let written = object.and_then(|object| object.metadata.labels.as_ref()?.get(key)).map(String::as_str);
         written.or((key == NAME_LABEL).then_some(namespace))
     };
+    holds(selector, label)
+}
+
+/// Whether some labels meet a selector.
+pub(crate) fn fits(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
+    holds(selector, |key| labels?.get(key).map(String::as_str))
+}
+
+/// What makes a selector mean nothing.
+pub(crate) fn defect(selector: &LabelSelector) -> Option<String> {
+    selector.match_expressions.iter().flatten().find_map(|requirement| {
+        let has_values = requirement.values.iter().flatten().next().is_some();
+        match (requirement.operator.as_str(), has_values) {
+            ("In" | "NotIn", true) | ("Exists" | "DoesNotExist", false) => None,
+            (operator @ ("In" | "NotIn"), false) => Some(format!("{operator} needs values")),
+            (operator @ ("Exists" | "DoesNotExist"), true) => Some(format!("{operator} has no values")),
+            (operator, _) => Some(format!("unknown operator '{operator}'")),
+        }
+    })
+}
+
+fn holds<'l>(selector: &LabelSelector, label: impl Fn(&str) -> Option<&'l str>) -> bool {
     let equal = selector.match_labels.iter().flatten().all(|(key, value)| label(key) == Some(value));
     equal && selector.match_expressions.iter().flatten().all(|requirement| meets(requirement, label(&requirement.key)))
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::finding::{Concern, Findings, bounded};
+use super::quota::Over;
 use super::reason::Reason;
 use crate::api::status::{Condition, ConditionStatus};
 
@@ -21,6 +22,9 @@ pub(crate) const PARTIALLY_INVALID: &str = "PartiallyInvalid";
 
 /// Condition type of ours, only ever False: a part of what a route asks for is somebody else's.
 pub(crate) const HOSTNAME_PERMITTED: &str = "paifang.dev/HostnamePermitted";
+
+/// Condition type of ours, only ever False: in Shadow mode, what a quota would deny.
+pub(crate) const WITHIN_QUOTA: &str = "paifang.dev/WithinQuota";
 
 /// A condition that holds.
 pub(crate) fn holds(
@@ -48,6 +52,11 @@ pub(crate) fn resolved_refs(findings: &Findings, generation: i64) -> Condition {
         Some((reason, message)) => fails(RESOLVED_REFS, reason, message, generation),
         None => holds(RESOLVED_REFS, Reason::ResolvedRefs, "all references lead somewhere", generation),
     }
+}
+
+/// What a quota would deny if it were enforced.
+pub(crate) fn beyond_quota(over: &Over, generation: i64) -> Condition {
+    fails(WITHIN_QUOTA, Reason::QuotaExceeded, over.to_string(), generation)
 }
 
 fn build(

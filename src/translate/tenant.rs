@@ -15,9 +15,11 @@ use super::field::Field;
 use super::finding::{Concern, Findings};
 use super::gateway::created;
 use super::limit;
+use super::quota::Quota;
 use super::reason::Reason;
 use super::{Translation, selector, status};
-use crate::api::policy::status::{ClaimsStatus, Contest};
+use crate::api::policy::status::{ClaimsStatus, Contest, QuotaStatus};
+use crate::api::policy::tenant::Quotas;
 use crate::api::policy::{Mode, Tenant};
 use crate::api::status::{Condition, Status, TenantStatus};
 use crate::api::{Kind, ObjectKey, ObjectRef};
@@ -47,7 +49,7 @@ struct Judged {
     name: Arc<str>,
     /// Absent when it would select every namespace.
     selector: Option<LabelSelector>,
-    /// Whether its claims deny anything.
+    /// Whether its claims and quotas deny anything.
     enforced: bool,
     generation: i64,
     findings: Findings,
@@ -55,6 +57,7 @@ struct Judged {
     claims: ClaimsStatus,
     limits: Vec<Arc<Limit>>,
     share: Option<Share>,
+    quotas: Quotas,
 }
 
 /// The Tenants as they were last judged: they change seldom.
@@ -96,20 +99,37 @@ impl Tenants {
     }
 
     /// The tenant of a namespace.
-    pub(crate) fn of(&self, snapshot: &Snapshot, namespace: &Arc<str>) -> Option<Arc<str>> {
+    pub(crate) fn of(&self, snapshot: &Snapshot, namespace: &str) -> Option<Arc<str>> {
         if self.tenants.is_empty() {
             return None;
         }
-        let find = || self.selecting(snapshot, namespace).next().map(|tenant| Arc::clone(&tenant.name));
-        self.by_namespace.lock().entry(Arc::clone(namespace)).or_insert_with(find).clone()
+        let mut known = self.by_namespace.lock();
+        if let Some(tenant) = known.get(namespace) {
+            return tenant.clone();
+        }
+        let tenant = self.selecting(snapshot, namespace).next().map(|tenant| Arc::clone(&tenant.name));
+        known.insert(namespace.into(), tenant.clone());
+        tenant
     }
 
     fn selecting<'t>(&'t self, snapshot: &'t Snapshot, namespace: &'t str) -> impl Iterator<Item = &'t Judged> {
         self.tenants.iter().filter(move |tenant| tenant.selects(snapshot, namespace))
     }
 
-    /// Says how each Tenant stands. `routes` are those attached, by tenant.
-    pub(crate) fn report(&self, routes: impl Fn(&str) -> u32, out: &mut Translation) {
+    /// The quotas of those that have some.
+    pub(crate) fn quotas(&self) -> impl Iterator<Item = Quota> {
+        let limited = self.tenants.iter().filter(|tenant| tenant.quotas != Quotas::default());
+        limited.map(|tenant| Quota::new(Arc::clone(&tenant.name), tenant.quotas, tenant.enforced))
+    }
+
+    /// Says how each Tenant stands: the routes that are attached and what is used of its quotas are known by
+    /// its name.
+    pub(crate) fn report(
+        &self,
+        routes: impl Fn(&str) -> u32,
+        quotas: impl Fn(&str) -> Vec<QuotaStatus>,
+        out: &mut Translation,
+    ) {
         for tenant in &self.tenants {
             let object = ObjectRef::new(Kind::Tenant, ObjectKey::new("", Arc::clone(&tenant.name)));
             let status = TenantStatus {
@@ -117,6 +137,7 @@ impl Tenants {
                 namespaces: tenant.namespaces,
                 routes: routes(&tenant.name),
                 claims: tenant.claims.clone(),
+                quotas: quotas(&tenant.name),
             };
             out.statuses.insert(object.clone(), Arc::new(Status::Tenant(status)));
             out.problems.extend(tenant.findings.clone().into_problems(&object));
@@ -172,6 +193,7 @@ fn judge(key: &ObjectKey, tenant: &Tenant, taken: &mut Taken) -> Judged {
         claims: ClaimsStatus::default(),
         limits: Vec::new(),
         share: None,
+        quotas: spec.quotas,
     };
     if judged.selector.is_none() {
         // Nobody means every namespace. The API server refuses it; an object from before may still say it.

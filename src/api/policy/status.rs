@@ -24,6 +24,23 @@ pub struct TenantStatus {
     /// How it stands with its claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<ClaimsStatus>,
+    /// How much there is of what has a quota. At most 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub quotas: Vec<QuotaStatus>,
+}
+
+/// How much there is of what has a quota.
+#[derive(JsonSchema, Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaStatus {
+    /// What is counted: `routes`, `rules`, `hostnames` or `certificates`.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// How many there are, with those that there is no room for.
+    pub used: u32,
+    /// How many there may be.
+    pub limit: u32,
 }
 
 /// How it stands with the claims of a Tenant.

@@ -84,7 +84,6 @@ pub(super) fn unserved(kind: Kind) -> Option<(String, &'static str)> {
         Kind::BackendTlsPolicy => "connections to its backends are NOT encrypted",
         Kind::ListenerSet => "write its listeners into the Gateway",
         Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => "HTTPRoute and GRPCRoute are served",
-        Kind::ShareGrant => "write a ReferenceGrant",
         _ => return None,
     };
     Some((format!("{} is checked but not served yet", kind.as_str()), remedy))
@@ -169,14 +168,7 @@ mod tests {
     #[test]
     fn what_has_no_effect_yet_says_so() {
         let unserved = Kind::ALL.into_iter().filter(|kind| unserved(*kind).is_some());
-        let silent = [
-            Kind::TlsRoute,
-            Kind::TcpRoute,
-            Kind::UdpRoute,
-            Kind::ListenerSet,
-            Kind::BackendTlsPolicy,
-            Kind::ShareGrant,
-        ];
+        let silent = [Kind::TlsRoute, Kind::TcpRoute, Kind::UdpRoute, Kind::ListenerSet, Kind::BackendTlsPolicy];
         assert_eq!(unserved.collect::<HashSet<_>>(), HashSet::from(silent));
     }
 

@@ -5,11 +5,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::Violations;
 use crate::api::policy::limit::Rate;
 use crate::api::policy::share_grant::{ShareGrantSpec, ShareGrantTo};
-use crate::api::policy::tenant::{Quotas, TenantSpec};
+use crate::api::policy::tenant::TenantSpec;
 
 /// Checks the rules between the fields of a Tenant.
 pub(super) fn check(spec: &TenantSpec, out: &mut Violations) {
-    warn_without_effect(spec, out);
     check_selector(&spec.namespaces, "spec.namespaces", out);
     if is_empty(&spec.namespaces) {
         let remedy = "write matchLabels; every namespace is matchExpressions: \
@@ -24,13 +23,6 @@ pub(super) fn check(spec: &TenantSpec, out: &mut Violations) {
     {
         let remedy = "lower it, or raise limits.concurrency";
         out.refuse("spec.share.guaranteed.concurrency", format!("is more than limits.concurrency, {most}"), remedy);
-    }
-}
-
-/// Claims, limits and shares are enforced. Quotas are read and checked.
-fn warn_without_effect(spec: &TenantSpec, out: &mut Violations) {
-    if spec.quotas != Quotas::default() {
-        out.warn("spec.quotas", "is checked but has no effect yet", "nothing is denied by it");
     }
 }
 

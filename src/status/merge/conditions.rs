@@ -7,7 +7,7 @@ use crate::api::status::Condition;
 
 /// The condition types that are ours wherever they stand. One that we no longer say is removed; all
 /// others belong to somebody else.
-pub(super) const OWN_CONDITIONS: [&str; 8] = [
+pub(super) const OWN_CONDITIONS: [&str; 9] = [
     "Accepted",
     "Programmed",
     "ResolvedRefs",
@@ -16,6 +16,7 @@ pub(super) const OWN_CONDITIONS: [&str; 8] = [
     "PartiallyInvalid",
     "SupportedVersion",
     "paifang.dev/HostnamePermitted",
+    "paifang.dev/WithinQuota",
 ];
 
 /// The CRDs allow no more in one list.

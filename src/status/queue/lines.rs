@@ -25,7 +25,7 @@ impl Lines {
     /// The line an object stands in.
     pub(super) const fn of(&mut self, object: &ObjectRef) -> &mut BTreeSet<Place> {
         match object.kind {
-            Kind::GatewayClass | Kind::Gateway | Kind::Tenant => &mut self.sums,
+            Kind::GatewayClass | Kind::Gateway | Kind::Tenant | Kind::ShareGrant => &mut self.sums,
             _ => &mut self.others,
         }
     }

@@ -148,6 +148,7 @@ fn generation(status: &Status) -> i64 {
         Status::GatewayClass(status) => most(&status.conditions),
         Status::Gateway(status) => most(&status.conditions),
         Status::Tenant(status) => most(&status.conditions),
+        Status::ShareGrant(status) => most(&status.conditions),
         Status::Route(status) => status.parents.iter().filter_map(|parent| most(&parent.conditions)).max(),
         Status::Policy(status) => status.ancestors.iter().filter_map(|target| most(&target.conditions)).max(),
     };

@@ -176,6 +176,7 @@ fn listener_status(gateway: &GatewayPlan<'_>, listener: &ListenerPlan<'_>, gener
                        requests for one over a connection made for the other, which is answered with 421";
         conditions.push(status::holds(status::OVERLAPPING_TLS, Reason::OverlappingHostnames, message, generation));
     }
+    conditions.extend(listener.shadowed.as_ref().map(|over| status::beyond_quota(over, generation)));
     ListenerStatus {
         name: listener.spec.name.clone(),
         supported_kinds: listener.kinds.iter().map(|kind| supported(*kind)).collect(),

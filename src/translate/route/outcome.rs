@@ -1,7 +1,7 @@
 //! What a route comes to, and the sum of what all come to.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -24,8 +24,16 @@ pub(crate) struct Outcome {
     pub(super) problems: Vec<Problem>,
     /// The tenant of its namespace.
     pub(super) tenant: Option<Arc<str>>,
-    /// The Services that were looked for.
+    pub(crate) sought: Sought,
+}
+
+/// What a route looked for beside itself.
+#[derive(Debug, Default)]
+pub(crate) struct Sought {
+    /// The Services, whether or not they are there and may be used.
     pub(crate) services: Vec<ObjectKey>,
+    /// The ShareGrants that permitted some of them.
+    pub(crate) grants: BTreeSet<ObjectKey>,
 }
 
 impl Outcome {
@@ -56,6 +64,8 @@ pub(crate) struct Sum {
     problems: OrdSet<Problem>,
     /// How many routes are attached, by tenant.
     tenants: HashMap<Arc<str>, u32, RandomState>,
+    /// Who refers to something by a ShareGrant.
+    grants: HashMap<ObjectKey, BTreeSet<RouteId>, RandomState>,
 }
 
 /// What is attached to one listener.
@@ -76,6 +86,9 @@ impl Sum {
         for (key, backend) in &outcome.backends {
             *self.users.entry(key.clone()).or_default() += 1;
             self.backends.insert(key.clone(), backend.clone());
+        }
+        for grant in &outcome.sought.grants {
+            self.grants.entry(grant.clone()).or_default().insert(route.clone());
         }
         if let Some(tenant) = outcome.attached_tenant() {
             *self.tenants.entry(Arc::clone(tenant)).or_default() += 1;
@@ -101,6 +114,14 @@ impl Sum {
                 }
             }
         }
+        for grant in &outcome.sought.grants {
+            if let Some(users) = self.grants.get_mut(grant) {
+                users.remove(route);
+                if users.is_empty() {
+                    self.grants.remove(grant);
+                }
+            }
+        }
         if let Some(count) = outcome.attached_tenant().and_then(|tenant| self.tenants.get_mut(tenant)) {
             *count -= 1;
         }
@@ -113,6 +134,11 @@ impl Sum {
     /// How many routes of a tenant are attached.
     pub(crate) fn attached_routes_of(&self, tenant: &str) -> u32 {
         self.tenants.get(tenant).copied().unwrap_or_default()
+    }
+
+    /// The routes that refer to something by a ShareGrant.
+    pub(crate) fn users_of(&self, grant: &ObjectKey) -> impl ExactSizeIterator<Item = &RouteId> {
+        self.grants.get(grant).map(BTreeSet::iter).unwrap_or_default()
     }
 
     /// Hands everything over, beside what is there already.

@@ -75,6 +75,7 @@ fn conditions(lowered: &Lowered, judged: &Judged<'_>, generation: i64) -> Vec<Co
             generation,
         ));
     }
+    conditions.extend(lowered.shadowed.as_ref().map(|over| status::beyond_quota(over, generation)));
     let at = conditions.len().min(1);
     conditions.insert(at, status::resolved_refs(&lowered.findings, generation));
     conditions
