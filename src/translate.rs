@@ -36,7 +36,7 @@ mod socket;
 mod status;
 mod tenant;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
