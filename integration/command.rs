@@ -11,6 +11,8 @@
 
 #[path = "command/admin.rs"]
 mod admin;
+#[path = "command/admission.rs"]
+mod admission;
 #[path = "command/check.rs"]
 mod check;
 #[path = "command/child.rs"]
@@ -49,7 +51,7 @@ fn help_shows_what_to_type_first() {
     let (code, help, _) = call(&["--help"]);
     assert_eq!(code, Some(0));
     assert!(help.contains("paifang run --manifests conf/quickstart"), "{help}");
-    for command in ["run", "check", "echo", "crds", "version"] {
+    for command in ["run", "check", "echo", "crds", "admission", "version"] {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help}");
     }
     let (code, _, usage) = call(&[]);

@@ -10,6 +10,8 @@
     reason = "test code"
 )]
 
+#[path = "table/admission.rs"]
+mod admission;
 #[path = "table/allocations.rs"]
 mod allocations;
 #[path = "table/world.rs"]

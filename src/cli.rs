@@ -1,5 +1,6 @@
 //! The command line: a contract, and a teacher.
 
+mod admission;
 mod check;
 mod crds;
 mod demo;
@@ -52,6 +53,12 @@ enum Command {
     Echo(Echo),
     /// Print the CRDs of Paifang's own kinds, for `kubectl apply --server-side -f -`.
     Crds,
+    /// Print ValidatingAdmissionPolicies that deny what claims of Tenants refuse, for
+    /// `kubectl apply --server-side -f -`.
+    ///
+    /// They hold the claims as they are now: print and apply them again when Tenants, GatewayClasses or their parameters
+    /// change. Prints nothing and exits with 1 when one of these cannot be read.
+    Admission(Admission),
     /// Print the version.
     Version,
 }
@@ -110,6 +117,14 @@ pub(crate) struct Explain {
     pub(crate) url: http::Uri,
 }
 
+/// Arguments of `paifang admission`.
+#[derive(Debug, Args)]
+pub(crate) struct Admission {
+    /// Folder of manifests with the Tenants, or - for what `kubectl get -o yaml` writes.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) manifests: PathBuf,
+}
+
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Output {
@@ -138,6 +153,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Echo(arguments) => echo::echo(&arguments),
+        Command::Admission(arguments) => admission::admission(&arguments),
         Command::Crds => crds::crds(),
         Command::Version => version(),
     };

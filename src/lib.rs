@@ -15,6 +15,7 @@ pub mod telemetry;
 pub mod proxy;
 pub mod explain;
 pub mod source;
+pub mod admission;
 pub mod status;
 pub mod admin;
 pub mod controller;

@@ -39,7 +39,7 @@ mod socket;
 mod status;
 mod tenant;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -40,6 +40,15 @@ pid_of() { cut -d' ' -f1 "$1"; }
 # Process 1 of the cluster, as this machine numbers it.
 init_of_cluster() { alive "$state/init.pid" && pid_of "$state/init.pid"; }
 
+# Paifang as a program of this machine: the one that is named, or one that is built.
+program() {
+    local target=${CARGO_TARGET_DIR:-$checkout/target}
+    [[ -z ${PAIFANG_BINARY:-} ]] || { echo "$PAIFANG_BINARY"; return; }
+    (cd "$checkout" && cargo build --release --locked >&2)
+    [[ $target == /* ]] || target=$checkout/$target
+    echo "$target/release/paifang"
+}
+
 # Waits until a command succeeds: SECONDS, then the command.
 wait_for() {
     local tries=$(($1 * 10)); shift

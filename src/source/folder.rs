@@ -74,6 +74,17 @@ pub fn load(dir: &Path) -> Result<Loaded, FolderError> {
     Ok(Loaded { changes, findings: folder.findings().to_vec(), folder })
 }
 
+/// Reads one text as the only file of a folder; `name` is what findings call it.
+#[must_use]
+pub fn parse(name: &Path, text: &str) -> (Vec<Change>, Vec<Finding>) {
+    let name = Arc::from(name);
+    let Manifest { mut entries, mut findings, .. } = manifest::read(&name, text, Format::Yaml);
+    let mut resolved = Resolved::default();
+    let changes = resolved.update(std::iter::once((&name, entries.as_mut_slice())));
+    findings.extend(resolved.findings().iter().cloned());
+    (changes, findings)
+}
+
 /// What a rescan found.
 #[derive(Debug, Default)]
 pub struct Diff {
