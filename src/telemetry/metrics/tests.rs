@@ -27,6 +27,10 @@ impl Served for Fixed {
         visit(&ObjectKey::new("infra", "edge"), "web", &certificate(1_900_000_000));
         visit(&ObjectKey::new("infra", "edge"), "web", &certificate(1_900_000_000));
     }
+
+    fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>)) {
+        self.0.iter().flat_map(|rule| &rule.limits.meters).for_each(visit);
+    }
 }
 
 fn scraped(metrics: &Metrics) -> String {
