@@ -9,6 +9,7 @@ use crate::api::{ObjectKey, ObjectRef};
 use crate::ir::Certificate;
 use crate::snapshot::Object;
 use crate::table::Rule;
+use crate::table::limits::Meter;
 use crate::telemetry::Reason;
 use crate::telemetry::fixture::{certificate, rule};
 use crate::telemetry::label::Label;
