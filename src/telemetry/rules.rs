@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prometheus::{Registry, TextEncoder};
 use smallvec::SmallVec;
 
-use super::process;
+use super::{limits, process};
 use crate::api::ObjectKey;
 use crate::ir::Certificate;
 use crate::table::Rule;
+use crate::table::limits::Meter;
 use crate::table::stats::{BUCKETS_US, Counters, RuleStats};
 
 /// What is served at this moment, as far as metrics show it. May visit the same thing twice.
@@ -24,6 +25,9 @@ pub trait Served: Send + Sync {
 
     /// Visits every certificate of every listener: Gateway, listener's name, certificate.
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate));
+
+    /// Visits every counter of a limit.
+    fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>));
 }
 
 /// Bytes after which a piece is handed out.
@@ -78,7 +82,15 @@ impl Scrape {
         process::write(&mut head);
         write_unrouted(unrouted, &mut head);
         write_certificates(served, &mut head);
+        limits::write(served, &mut head);
         Self { head: Some(head), rules: served.map(used).unwrap_or_default(), family: 0, next: 0 }
+    }
+}
+
+impl Scrape {
+    /// Adds what else stands in front of the rules.
+    pub(super) fn begin_with(&mut self, write: impl FnOnce(&mut String)) {
+        write(self.head.get_or_insert_default());
     }
 }
 
@@ -235,7 +247,7 @@ pub(super) fn header(name: &str, kind: &str, help: &str, out: &mut String) {
 }
 
 /// Appends `name="value"`, with a comma in front unless it is the first.
-fn label(name: &str, value: &str, out: &mut String) {
+pub(super) fn label(name: &str, value: &str, out: &mut String) {
     if !out.is_empty() {
         out.push(',');
     }
