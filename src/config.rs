@@ -200,7 +200,7 @@ settings! {
     /// What limits of policies need.
     pub struct LimitsConfig {
         /// Keys of one counter that may be in debt at the same time; others share one.
-        "maxKeys" max_keys: usize = USUAL_KEYS, count::<128, 10_000_000>;
+        "maxKeys" max_keys: usize = USUAL_KEYS, count::<1, 10_000_000>;
         /// Where limits are counted together.
         "store" store: StoreConfig = StoreConfig::default(), StoreConfig::read;
     }
