@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::backend::named;
 use crate::body::Streamed;
 use crate::client::{Http1, http1, send1};
+use crate::pki::{Authority, shown};
 use crate::within;
 use crate::world::{World, gateway, route, service_with};
 
@@ -150,4 +151,32 @@ async fn a_grant_follows_the_labels_of_services_and_its_own_changes() {
     scene.is_shared(true, "every port").await;
     scene.world.remove("ShareGrant/grant").await;
     assert_eq!(scene.status().await, 500, "it is gone");
+}
+
+#[tokio::test]
+async fn a_certificate_is_shown_until_its_grant_ends() {
+    let ca = Authority::new();
+    let (shared, own) = (ca.issue(&["a.example.com"]), ca.issue(&["b.example.com"]));
+    let mut secret = shared.secret("shared");
+    secret["metadata"]["namespace"] = json!("host");
+    let refs = json!([{ "name": "shared", "namespace": "host" }, { "name": "own" }]);
+    let listeners = json!([{ "name": "tls", "protocol": "HTTPS", "port": 443, "tls": { "certificateRefs": refs } }]);
+    let until = |end: &str| {
+        let from = json!([{ "kind": "Gateway", "namespaces": { "names": ["test"] } }]);
+        let to = json!([{ "group": "", "kind": "Secret", "names": ["shared"] }]);
+        grant(json!({}), json!({ "from": from, "to": to, "expires": end }))
+    };
+    let objects = gateway(listeners).into_iter().chain([secret, own.secret("own"), until("2999-01-01T00:00:00Z")]);
+    let mut world = World::start(objects).await;
+    let (address, client) = (world.address("tls"), ca.client(&[]));
+    assert_eq!(shown(&client.connect(address, "a.example.com").await.unwrap()), shared.der);
+    assert_eq!(said(&world.view(), Kind::ShareGrant, "host", "grant")["usedBy"][0]["kind"], "Gateway");
+
+    world.put([until(&(Timestamp::now() + SignedDuration::from_millis(300)).to_string())]).await;
+    within("the end", world.edge.view().wait_for(has_ended)).await.unwrap();
+    let error = client.connect(address, "a.example.com").await.unwrap_err();
+    assert!(error.to_string().contains("not valid for name"), "the other certificate is shown: {error}");
+    assert_eq!(shown(&client.connect(address, "b.example.com").await.unwrap()), own.der, "it serves on");
+    let status = said(&world.view(), Kind::Gateway, "test", "edge");
+    assert_eq!(status["listeners"][0]["conditions"][2]["reason"], "RefNotPermitted");
 }

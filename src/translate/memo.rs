@@ -242,6 +242,41 @@ mod tests {
         ]
     }
 
+    /// The routes that are worked out anew after a change.
+    fn concerned(before: &Snapshot, after: &Snapshot) -> Vec<String> {
+        let mut translator = Translator::default();
+        drop(translator.translate(before));
+        let changed = translator.routes.begin(after);
+        changed.into_iter().map(|route| route.key.name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_grant_concerns_the_routes_that_look_into_its_namespace() {
+        let to = |name: &str, namespace: &str| {
+            let backends = json!([{"name": "web", "namespace": namespace, "port": 80}]);
+            route(name, json!({"rules": [{"backendRefs": backends}]}))
+        };
+        let own = named(to("own", "other"), "namespace", json!("other"));
+        let listeners =
+            json!([{"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": {"namespaces": {"from": "All"}}}]);
+        let routes = [to("guest", "other"), to("home", "default"), to("elsewhere", "third"), own];
+        let world = snapshot([class(), gateway(listeners)].into_iter().chain(routes));
+        let with = |more: Value| {
+            let mut world = world.clone();
+            world.share_grants.extend(snapshot([more.clone()]).share_grants);
+            world.reference_grants.extend(snapshot([more]).reference_grants);
+            world
+        };
+        let granted = with(share("a", json!({"names": ["default"]}), json!({})));
+        assert_eq!(concerned(&world, &granted), ["guest"]);
+        assert_eq!(concerned(&granted, &world), ["guest"], "it is gone");
+        let referred = with(grant("third", ("HTTPRoute", "default"), ("Service", None)));
+        assert_eq!(concerned(&world, &referred), ["elsewhere"]);
+        let at = |second| granted.clone().at(Timestamp::from_second(second).unwrap());
+        assert_eq!(concerned(&at(0), &at(1)), ["guest"], "it has ended");
+        assert_eq!(concerned(&at(1), &at(2)), [""; 0], "it has been over for a while");
+    }
+
     proptest! {
         #[test]
         fn a_translator_with_a_past_says_what_one_without_says(

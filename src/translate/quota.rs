@@ -128,6 +128,27 @@ impl Quota {
         Some(Over { tenant: Arc::clone(&self.tenant), counted, limit: limit?, taken, adds, enforced: self.enforced })
     }
 
+    /// Refuses the hostname of a listener that there is no room for.
+    pub(crate) fn hostname(&self, hostname: &Hostname, at: &Field<'_>, findings: &mut Findings) -> Option<Over> {
+        let over = self.beyond((Counted::Hostnames, self.limits.hostnames), &self.hostnames, hostname)?;
+        if over.enforced {
+            findings.reject(Reason::QuotaExceeded, &at.name("hostname"), over.to_string(), REMEDY);
+        }
+        Some(over)
+    }
+
+    /// A certificate of a listener that there is no room for.
+    pub(crate) fn certificate(&self, secret: &ObjectKey) -> Option<Over> {
+        self.beyond((Counted::Certificates, self.limits.certificates), &self.certificates, secret)
+    }
+
+    fn beyond<T: Ord>(&self, quota: (Counted, Option<u32>), tally: &Tally<T>, one: &T) -> Option<Over> {
+        if tally.within.contains(one) || !tally.all.contains(one) {
+            return None;
+        }
+        self.over(quota, tally.within.len(), 1)
+    }
+
     fn take_listener(&mut self, namespace: &str, listener: &Listener) {
         let hostname = listener.hostname.as_deref().and_then(Hostname::parse);
         hostname.into_iter().for_each(|hostname| self.hostnames.take(hostname, self.limits.hostnames));
@@ -199,28 +220,5 @@ impl Quotas {
             Some(QuotaStatus { name: counted.as_str().to_owned(), used, limit: limit? })
         };
         counted.into_iter().filter_map(status).collect()
-    }
-}
-
-impl Quota {
-    /// Refuses the hostname of a listener that there is no room for.
-    pub(crate) fn hostname(&self, hostname: &Hostname, at: &Field<'_>, findings: &mut Findings) -> Option<Over> {
-        let over = self.beyond((Counted::Hostnames, self.limits.hostnames), &self.hostnames, hostname)?;
-        if over.enforced {
-            findings.reject(Reason::QuotaExceeded, &at.name("hostname"), over.to_string(), REMEDY);
-        }
-        Some(over)
-    }
-
-    /// A certificate of a listener that there is no room for.
-    pub(crate) fn certificate(&self, secret: &ObjectKey) -> Option<Over> {
-        self.beyond((Counted::Certificates, self.limits.certificates), &self.certificates, secret)
-    }
-
-    fn beyond<T: Ord>(&self, quota: (Counted, Option<u32>), tally: &Tally<T>, one: &T) -> Option<Over> {
-        if tally.within.contains(one) || !tally.all.contains(one) {
-            return None;
-        }
-        self.over(quota, tally.within.len(), 1)
     }
 }

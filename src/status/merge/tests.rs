@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::api::ObjectKey;
 use crate::api::gateway::shared::ParentReference;
-use crate::api::policy::status::AncestorReference;
+use crate::api::policy::status::{AncestorReference, ClaimsStatus, QuotaStatus, User};
 use crate::api::status::{
     Condition, ConditionStatus, PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus, SupportedFeature,
 };
@@ -160,6 +160,34 @@ fn supported_features_are_sorted() {
     let class = ObjectRef::new(Kind::GatewayClass, ObjectKey::new("", "c"));
     let next = merge(&class, &Value::Null, Some(&wanted), now(0)).unwrap();
     assert_eq!(next["supportedFeatures"], json!([{"name": "a"}, {"name": "b"}]));
+}
+
+#[test]
+fn a_share_grant_is_told_its_users_and_a_tenant_its_quotas() {
+    let user =
+        |name: &str| User { kind: "HTTPRoute".into(), namespace: "a".into(), name: name.into(), ..User::default() };
+    let grant = ObjectRef::new(Kind::ShareGrant, ObjectKey::new("n", "g"));
+    let used_by = |names: &[&str]| {
+        let used_by: Vec<_> = names.iter().map(|name| user(name)).collect();
+        let users = u32::try_from(names.len()).unwrap();
+        let conditions = vec![condition("Accepted", ConditionStatus::True, 1)];
+        Status::ShareGrant(ShareGrantStatus { conditions, users, used_by })
+    };
+    let one = merge(&grant, &Value::Null, Some(&used_by(&["r"])), now(0)).unwrap();
+    assert_eq!((&one["users"], &one["usedBy"][0]["name"]), (&json!(1), &json!("r")));
+    let none = merge(&grant, &one, Some(&used_by(&[])), now(9)).unwrap();
+    assert_eq!((&none["users"], none["usedBy"].as_array().map_or(0, Vec::len)), (&json!(0), 0));
+    assert_eq!(none["conditions"], one["conditions"], "nothing about it has changed");
+    assert!(merge(&grant, &none, Some(&used_by(&[])), now(10)).is_none(), "nothing to write");
+
+    let tenant = ObjectRef::new(Kind::Tenant, ObjectKey::new("", "t"));
+    let quotas = |used| {
+        let quotas = vec![QuotaStatus { name: "routes".into(), used, limit: 3 }];
+        let claims = ClaimsStatus::default();
+        Status::Tenant(TenantStatus { conditions: Vec::new(), namespaces: 1, routes: 2, claims, quotas })
+    };
+    let next = merge(&tenant, &Value::Null, Some(&quotas(4)), now(0)).unwrap();
+    assert_eq!(next["quotas"], json!([{"name": "routes", "used": 4, "limit": 3}]));
 }
 
 #[test]

@@ -3,6 +3,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::{Demand, Entry, Ledger, Limits, Quota, Quotas};
+use crate::api::{Kind, ObjectKey};
+use crate::ir::RouteId;
 use crate::snapshot::Snapshot;
 use crate::translate::testing::{class, condition, gateway, route, snapshot, status_of};
 use crate::translate::{Translation, Translator, translate};
@@ -109,6 +112,27 @@ fn listeners_come_before_routes() {
     assert_eq!(reasons, ["Accepted", "QuotaExceeded", "Accepted"]);
     assert_eq!(attached(&translation), ["same".to_owned()].into());
     assert_eq!(used(&translation), json!([{"name": "hostnames", "used": 3, "limit": 1}]));
+}
+
+#[test]
+fn a_count_names_the_routes_that_have_room_now_or_no_more() {
+    let limits = Limits { routes: Some(2), ..Limits::default() };
+    let quotas = Quotas([("t".into(), Quota::new("t".into(), limits, true))].into_iter().collect());
+    let mut ledger = Ledger::default();
+    let mut note = |name: &str, created: Option<i64>| {
+        let route = RouteId { kind: Kind::HttpRoute, key: ObjectKey::new("default", name) };
+        let demand = Demand { rules: 1, hostnames: Vec::new() };
+        ledger.note(&route, created.map(|created| Entry { tenant: "t".into(), created, demand }));
+        ledger.count(&quotas).into_iter().map(|route| route.key.name.to_string()).collect::<Vec<_>>()
+    };
+    let nobody = [""; 0];
+    assert_eq!(note("b", Some(2)), nobody);
+    assert_eq!(note("c", Some(3)), nobody);
+    assert_eq!(note("d", Some(4)), ["d"]);
+    assert_eq!(note("a", Some(1)), ["c"], "nothing is new for d");
+    assert_eq!(note("a", Some(1)), nobody, "nothing that counts has changed");
+    assert_eq!(note("b", None), ["c"]);
+    assert_eq!(note("c", Some(9)), ["c", "d"], "d is older now");
 }
 
 fn any_route() -> impl Strategy<Value = Value> {
