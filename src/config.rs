@@ -53,6 +53,8 @@ settings! {
         "forwarded" forwarded: Forwarded = Forwarded::default(), Forwarded::read;
         /// Limits towards backends.
         "upstream" upstream: Upstream = Upstream::default(), Upstream::read;
+        /// Metrics.
+        "metrics" metrics: MetricsConfig = MetricsConfig::default(), MetricsConfig::read;
         /// The access log.
         "accessLog" access_log: AccessLogConfig = AccessLogConfig::default(), AccessLogConfig::read;
         /// What the process says about itself.
@@ -191,6 +193,12 @@ settings! {
         "responseTimeout" response_timeout: Duration = Duration::ZERO, duration::<0, DAY>;
         /// Pause before another try, where the route names none.
         "retryBackoff" retry_backoff: Duration = Duration::from_millis(25), duration::<0, MINUTE>;
+    }
+
+    /// Metrics.
+    pub struct MetricsConfig {
+        /// Series of the rules of one tenant; what is beyond them is summed up.
+        "seriesPerTenant" series_per_tenant: usize = 50_000, count::<0, 100_000_000>;
     }
 
     /// The access log.

@@ -49,7 +49,7 @@ impl Edge {
     pub fn start(config: Config, inputs: Inputs, access_log: AccessLog, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let (config, routes) = (Arc::new(config), Arc::new(Routes::default()));
         let server = Server::start(Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics), access_log)?;
-        metrics.observe(Arc::clone(&routes) as Arc<_>);
+        metrics.observe(Arc::clone(&routes) as Arc<_>, config.metrics.series_per_tenant);
         let pass = Pass::new(&config, Arc::clone(&metrics), Arc::clone(&routes), server, inputs.live);
         let (view_sender, view) = watch::channel(View::default());
         let (stop, stopped) = oneshot::channel();

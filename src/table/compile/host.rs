@@ -72,7 +72,7 @@ impl<'a> Compiler<'a> {
             };
             let known = old.and_then(|old| known(&old.rules, &id, position));
             let stats = known.map_or_else(Arc::default, |old| Arc::clone(&old.stats));
-            Arc::new(Rule { id, action: Arc::clone(&compiled.action), stats })
+            Arc::new(Rule { id, created: route.created, action: Arc::clone(&compiled.action), stats })
         });
         Source { rules: rules.collect(), compiled }
     }

@@ -35,7 +35,7 @@ fn scraped(metrics: &Metrics) -> String {
 
 fn of_rules(rules: Vec<Rule>) -> String {
     let metrics = Metrics::new().unwrap();
-    metrics.observe(Arc::new(Fixed(rules)));
+    metrics.observe(Arc::new(Fixed(rules)), usize::MAX);
     scraped(&metrics)
 }
 
@@ -119,7 +119,7 @@ fn a_rule_without_requests_has_no_series_and_one_met_twice_is_counted_once() {
     let (idle, busy) = (rule("idle", None), rule("busy", None));
     busy.stats.counters().finish(200, "", Duration::ZERO);
     // the same rule on another socket, and its heir in a table that began to count anew
-    let again = Rule { id: busy.id.clone(), action: Arc::clone(&busy.action), stats: Arc::clone(&busy.stats) };
+    let again = Rule { id: busy.id.clone(), created: 0, action: Arc::clone(&busy.action), stats: Arc::clone(&busy.stats) };
     let heir = rule("busy", None);
     heir.stats.counters().finish(200, "", Duration::ZERO);
     heir.stats.counters().finish(404, "", Duration::ZERO);
@@ -190,7 +190,7 @@ fn ten_thousand_rules_come_in_pieces_of_bounded_size_and_families_stay_together(
     let rules: Vec<Rule> = (0..10_000).map(|n| rule(&format!("route-{n}"), None)).collect();
     rules.iter().for_each(|rule| rule.stats.counters().finish(200, "", Duration::ZERO));
     let metrics = Metrics::new().unwrap();
-    metrics.observe(Arc::new(Fixed(rules)));
+    metrics.observe(Arc::new(Fixed(rules)), usize::MAX);
     let mut names = Vec::new();
     let mut seen = BTreeSet::new();
     for piece in metrics.scrape() {
@@ -201,6 +201,30 @@ fn ten_thousand_rules_come_in_pieces_of_bounded_size_and_families_stay_together(
         names.extend(piece.lines().filter(|line| line.starts_with("paifang_retries_total{")).map(str::to_owned));
     }
     assert_eq!(names.len(), 10_000);
+}
+
+#[test]
+fn ten_thousand_rules_of_one_tenant_stay_within_its_budget_and_none_is_lost() {
+    let mut rules: Vec<Rule> = (0..10_000).map(|n| rule(&format!("route-{n}"), None)).collect();
+    for (n, rule) in rules.iter_mut().enumerate() {
+        rule.id.tenant = Some("shop".into());
+        rule.created = n as i64;
+        rule.stats.counters().finish(200, "", Duration::from_millis(1));
+    }
+    let metrics = Metrics::new().unwrap();
+    metrics.observe(Arc::new(Fixed(rules)), 2100);
+    for _ in 0..2 {
+        let text = scraped(&metrics);
+        let series: Vec<&str> = text.lines().filter(|line| line.contains("tenant=\"shop\",")).collect();
+        assert_eq!(series.len(), 2100 + 21, "100 rules, and the sum of all others");
+        let requests = series.iter().filter(|line| line.starts_with("paifang_requests_total{"));
+        let requests = requests.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+        assert_eq!(requests.sum::<u64>(), 10_000);
+        assert!(text.contains("\npaifang_rules_overflowed{tenant=\"shop\"} 9900\n"));
+        let sum = "route_namespace=\"__overflow__\",route=\"__overflow__\",rule=\"__overflow__\",tenant=\"shop\"";
+        assert!(series.iter().any(|line| line.contains(sum) && line.ends_with("code=\"200\",reason=\"\"} 9900")));
+        assert!(series.iter().any(|line| line.contains("route=\"route-99\"")), "the oldest have their own");
+    }
 }
 
 proptest! {
