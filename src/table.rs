@@ -33,6 +33,7 @@ pub use claims::Claims;
 pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
 pub use path::HostTable;
+pub(crate) use query::Decoded;
 
 use crate::ir::{Backend, BackendKey};
 use crate::snapshot::Socket;

@@ -119,7 +119,8 @@ fn a_rule_without_requests_has_no_series_and_one_met_twice_is_counted_once() {
     let (idle, busy) = (rule("idle", None), rule("busy", None));
     busy.stats.counters().finish(200, "", Duration::ZERO);
     // the same rule on another socket, and its heir in a table that began to count anew
-    let again = Rule { id: busy.id.clone(), created: 0, action: Arc::clone(&busy.action), stats: Arc::clone(&busy.stats) };
+    let again =
+        Rule { id: busy.id.clone(), created: 0, action: Arc::clone(&busy.action), stats: Arc::clone(&busy.stats) };
     let heir = rule("busy", None);
     heir.stats.counters().finish(200, "", Duration::ZERO);
     heir.stats.counters().finish(404, "", Duration::ZERO);
