@@ -13,6 +13,7 @@ mod forwarded;
 mod head;
 mod headers;
 mod idle;
+mod limits;
 mod linger;
 mod listener;
 mod logging;
@@ -53,6 +54,7 @@ use crate::config::{Config, PathRules};
 use crate::telemetry::label::UpstreamConnect;
 use crate::telemetry::{AccessLog, Metrics};
 use context::Context;
+use limits::Gate;
 use mirror::Mirrors;
 
 /// A path as routes see it.
@@ -75,6 +77,7 @@ pub struct Proxy {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) access_log: AccessLog,
     pub(crate) mirrors: Arc<Mirrors>,
+    pub(crate) gate: Gate,
     /// Set when the process is about to end.
     pub(crate) draining: Arc<AtomicBool>,
 }

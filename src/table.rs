@@ -14,6 +14,7 @@ pub mod dump;
 mod grpc;
 pub mod host;
 mod hostmap;
+pub mod limits;
 mod matcher;
 pub mod oracle;
 pub mod path;
@@ -32,10 +33,12 @@ pub use backend::BackendCell;
 pub use claims::Claims;
 pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
+pub use limits::Limits;
 pub use path::HostTable;
 pub(crate) use query::Decoded;
 
 use crate::ir::{Backend, BackendKey};
+use crate::limit::Basis;
 use crate::snapshot::Socket;
 
 /// Maps of the table: fast, seeded hashing.
@@ -55,13 +58,21 @@ pub struct Table {
     pub backends: Cells,
     /// Who alone may serve what.
     pub claims: Arc<Claims>,
-    /// What they were made from.
+    /// What may be taken.
+    pub limits: Arc<Limits>,
+    /// What the backends were made from.
     settings: OrdMap<BackendKey, Backend>,
     /// Every listener once, in the order of the IR; one may serve several sockets.
     pub listeners: Box<[Arc<Listener>]>,
 }
 
 impl Table {
+    /// An empty table, for others to be compiled upon whose limits share a basis.
+    #[must_use]
+    pub fn on(basis: Arc<Basis>) -> Self {
+        Self { limits: Limits::on(basis), ..Self::default() }
+    }
+
     /// What a socket serves.
     #[must_use]
     pub fn port(&self, socket: &Socket) -> Option<&Arc<Port>> {

@@ -21,6 +21,7 @@ use crate::api::ObjectKey;
 use crate::config::Config;
 use crate::ir::{Certificate, ListenerProtocol};
 use crate::snapshot::Socket;
+use crate::table::limits::Meter;
 use crate::table::{Rule, Table};
 use crate::telemetry::{Metrics, Served};
 
@@ -185,5 +186,9 @@ impl Served for Routes {
                 visit(&listener.gateway, &listener.name, certificate);
             }
         }
+    }
+
+    fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>)) {
+        self.table().limits.meters().iter().for_each(visit);
     }
 }

@@ -5,18 +5,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use smallvec::SmallVec;
 
 use super::forwarded::RequestId;
+use super::limits::Permits;
 use super::mirror::MirrorFeed;
 use super::patience::{self, Patience};
 use crate::api::ObjectKey;
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
 use crate::table::backend::InFlight;
+use crate::table::limits::Meter;
 use crate::table::{Listener, Rule};
 use crate::telemetry::Reason;
 
@@ -99,6 +102,12 @@ pub struct Context {
     pub(crate) tried: SmallVec<[SocketAddr; 2]>,
     /// The current try, counted on its endpoint.
     pub(crate) in_flight: Option<InFlight>,
+    /// What it takes of limits on requests at one moment.
+    pub(crate) permits: Permits,
+    /// What the tightest of its rates has left, for the client.
+    pub(crate) quota: Option<HeaderValue>,
+    /// The limit that denied it.
+    pub(crate) limit: Option<Arc<Meter>>,
     /// What went wrong, for metrics and logs.
     pub(crate) reason: Reason,
     /// `X-Request-ID`.
@@ -130,6 +139,9 @@ impl Context {
             tries: 0,
             tried: SmallVec::new(),
             in_flight: None,
+            permits: Permits::new(),
+            quota: None,
+            limit: None,
             reason: Reason::None,
             request_id: None,
             mirrored_try: None,

@@ -26,7 +26,7 @@ pub(crate) use host::Source;
 pub(crate) use route::CompiledRoute;
 
 use super::hostmap::HostMap;
-use super::{BackendCell, Cells, Claims, Listener, Map, Port, Table};
+use super::{BackendCell, Cells, Claims, Limits, Listener, Map, Port, Table};
 use crate::ir::{Backend, BackendKey, Ir, Pattern, Route, Target};
 use crate::snapshot::Socket;
 
@@ -38,10 +38,13 @@ impl Table {
         let previous = previous.unwrap_or(&empty);
         let (backends, changed) = carry_cells(&ir.backends, previous);
         let claims = Claims::compile(&ir.claims, &previous.claims);
-        let mut compiler = Compiler::new(&backends, changed, &claims);
+        let limits = Limits::compile(&ir.limits, &previous.limits);
+        let limited_as_before = Arc::ptr_eq(&limits, &previous.limits);
+        let mut compiler = Compiler { limited_as_before, ..Compiler::new(&backends, changed, &claims, &limits) };
         let listeners = compiler.listeners(&ir.listeners, &previous.listeners);
         let ports = ports(&listeners, &previous.ports);
-        Self { generation: previous.generation + 1, ports, backends, claims, settings: ir.backends.clone(), listeners }
+        let (generation, settings) = (previous.generation + 1, ir.backends.clone());
+        Self { generation, ports, backends, claims, limits, settings, listeners }
     }
 }
 
@@ -49,6 +52,9 @@ impl Table {
 struct Compiler<'a> {
     cells: &'a Cells,
     claims: &'a Arc<Claims>,
+    limits: &'a Limits,
+    /// Whether the limits are those of the previous table.
+    limited_as_before: bool,
     /// Backends whose cell is not the one the previous table had.
     changed: HashSet<BackendKey, RandomState>,
     /// By address of the route, which the IR keeps alive: shared by listeners and hostnames.
@@ -60,8 +66,22 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(cells: &'a Cells, changed: HashSet<BackendKey, RandomState>, claims: &'a Arc<Claims>) -> Self {
-        Self { cells, claims, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
+    fn new(
+        cells: &'a Cells,
+        changed: HashSet<BackendKey, RandomState>,
+        claims: &'a Arc<Claims>,
+        limits: &'a Limits,
+    ) -> Self {
+        Self {
+            cells,
+            claims,
+            limits,
+            limited_as_before: false,
+            changed,
+            routes: Map::default(),
+            patterns: Map::default(),
+            positions: Vec::new(),
+        }
     }
 
     /// Whether what was compiled from one route serves another: equal, and with the same cells.

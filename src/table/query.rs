@@ -44,7 +44,8 @@ impl<'a> Params<'a> {
     }
 }
 
-fn find<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
+/// The raw value of the first parameter of a name.
+pub(super) fn find<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     let mut named = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     named.find(|(key, _)| Decoded(key.as_bytes()).eq(name.bytes())).map(|(_, value)| value)

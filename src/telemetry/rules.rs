@@ -14,11 +14,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use prometheus::{Registry, TextEncoder};
 
-use super::process;
+use super::{limits, process};
 use crate::api::ObjectKey;
 use crate::ir::Certificate;
 use crate::table::Rule;
 use crate::table::action::RuleId;
+use crate::table::limits::Meter;
 use crate::table::stats::{BUCKETS_US, RuleStats};
 use budget::{Budget, Owner, Shown, Used};
 use totals::Totals;
@@ -30,6 +31,9 @@ pub trait Served: Send + Sync {
 
     /// Visits every certificate of every listener: Gateway, listener's name, certificate.
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate));
+
+    /// Visits every counter of a limit.
+    fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>));
 }
 
 /// Whom a scrape asks.
@@ -91,9 +95,17 @@ impl Scrape {
         process::write(&mut head);
         write_unrouted(unrouted, &mut head);
         write_certificates(observed, &mut head);
+        limits::write(observed.map(|observed| &*observed.served), &mut head);
         let shown = observed.map(Observed::shown).unwrap_or_default();
         write_overflowed(&shown, &mut head);
         Self { head: Some(head), rules: sets(shown), family: 0, next: 0 }
+    }
+}
+
+impl Scrape {
+    /// Adds what else stands in front of the rules.
+    pub(super) fn begin_with(&mut self, write: impl FnOnce(&mut String)) {
+        write(self.head.get_or_insert_default());
     }
 }
 
@@ -274,7 +286,7 @@ pub(super) fn header(name: &str, kind: &str, help: &str, out: &mut String) {
 }
 
 /// Appends `name="value"`, with a comma in front unless it is the first.
-fn label(name: &str, value: &str, out: &mut String) {
+pub(super) fn label(name: &str, value: &str, out: &mut String) {
     if !out.is_empty() {
         out.push(',');
     }

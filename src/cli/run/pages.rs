@@ -12,6 +12,16 @@ use crate::explain::{self, Request, World};
 use crate::ir::BackendKey;
 use crate::table::Table;
 
+/// What `/explain` says to who asks nothing.
+const USAGE: &str = "\
+/explain?url=https://host/path says who serves a request, and why the others do not.
+
+Everything is percent-encoded, & in the URL above all. Further parameters:
+  method=POST         GET unless given
+  header=name:value   may be given several times
+  output=json         for programs
+";
+
 /// `/config_dump`: what is served and said. The table stands for the IR it is made from, because the
 /// IR holds what routes write into headers, credentials among them.
 pub(super) fn dump(served: Arc<Served>) -> Page {
@@ -34,13 +44,19 @@ pub(super) fn dump(served: Arc<Served>) -> Page {
 pub(super) fn explain(served: Arc<Served>, paths: PathRules) -> Page {
     let render = move |question: &Question| {
         let (view, table) = now(&served)?;
+        if question.query.is_empty() {
+            return Some(text(StatusCode::OK, USAGE));
+        }
         Some(
             explained(&view, &table, &paths, question)
-                .unwrap_or_else(|why| Answer { status: StatusCode::BAD_REQUEST, content: Content::Text(why + "\n") }),
+                .unwrap_or_else(|why| text(StatusCode::BAD_REQUEST, &(why + "\n"))),
         )
     };
-    let title = "who serves a request: ?url=https://host/path, method=, header=name:value, output=json";
-    Page { path: "/explain", title, render: Box::new(render) }
+    Page { path: "/explain", title: "who serves a request, and why the others do not", render: Box::new(render) }
+}
+
+fn text(status: StatusCode, text: &str) -> Answer {
+    Answer { status, content: Content::Text(text.to_owned()) }
 }
 
 fn explained(view: &View, table: &Table, paths: &PathRules, question: &Question) -> Result<Answer, String> {
