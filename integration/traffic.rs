@@ -23,6 +23,8 @@ mod client;
 mod pki;
 #[path = "traffic/raw.rs"]
 mod raw;
+#[path = "traffic/redis.rs"]
+mod redis;
 #[path = "traffic/world.rs"]
 mod world;
 
@@ -40,6 +42,8 @@ mod hijack;
 mod http1;
 #[path = "traffic/http2.rs"]
 mod http2;
+#[path = "traffic/limits.rs"]
+mod limits;
 #[path = "traffic/linger.rs"]
 mod linger;
 #[path = "traffic/mirror.rs"]

@@ -6,6 +6,7 @@
 
 mod answer;
 mod shared;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use pingora::proxy::Session;
 use smallvec::SmallVec;
 
 pub(super) use answer::{deny, tell};
+pub(super) use store::settings;
 
 use shared::open;
 
