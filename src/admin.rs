@@ -33,8 +33,11 @@ pub struct Page {
     /// What it shows, in a few words.
     pub title: &'static str,
     /// Makes it; `None` while there is nothing to show yet.
-    pub render: Box<dyn Fn(&Question) -> Option<Answer> + Send + Sync>,
+    pub render: Box<Render>,
 }
+
+/// Answers a question.
+pub type Render = dyn Fn(&Question) -> Option<Answer> + Send + Sync;
 
 /// What a page is asked.
 #[derive(Debug, Clone, Default)]
