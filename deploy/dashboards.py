@@ -188,7 +188,8 @@ def platform():
                       ("Requests", "reqps", rate(REQUESTS, by="tenant")),
                       ("5xx", "percentunit", ratio(by="tenant")),
                       ("p99", "s", quantile(0.99, DURATION, by="tenant")),
-                      ("Routes with traffic", "short", f"count by (tenant) (count by ({ROUTE}) ({REQUESTS}))")),
+                      ("Routes with traffic", "short", f"count by (tenant) (count by ({ROUTE}) ({REQUESTS}))"),
+                      ("Rules summed up", "short", "max by (tenant) (paifang_rules_overflowed)")),
             ],
             "Connections": [
                 graph("Open", "short", ("paifang_connections_open", "{{instance}}"), stack=True),

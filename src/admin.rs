@@ -33,7 +33,37 @@ pub struct Page {
     /// What it shows, in a few words.
     pub title: &'static str,
     /// Makes it; `None` while there is nothing to show yet.
-    pub render: Box<dyn Fn() -> Option<serde_json::Value> + Send + Sync>,
+    pub render: Box<Render>,
+}
+
+/// Answers a question.
+pub type Render = dyn Fn(&Question) -> Option<Answer> + Send + Sync;
+
+/// What a page is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// What follows `?`, raw.
+    pub query: String,
+    /// Whether JSON is asked for, by `Accept` or `output=json`.
+    pub json: bool,
+}
+
+/// What a page says.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Its status.
+    pub status: http::StatusCode,
+    /// Its text.
+    pub content: Content,
+}
+
+/// The text of an answer.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// For people.
+    Text(String),
+    /// For programs.
+    Json(serde_json::Value),
 }
 
 /// Why the admin server could not be bound.

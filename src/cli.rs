@@ -45,9 +45,11 @@ enum Command {
     /// Say what a folder of manifests means: the statuses a cluster would show, and every problem
     /// with file, line, reason and remedy. Exits with 1 when something is wrong.
     Check(Check),
-    /// Say who serves a request that a folder of manifests could get, and why every other rule does not: by
-    /// its hostname, path, method, headers or query, by a claim, or because it ranks lower. Exits with 1
-    /// when nobody serves it.
+    /// Say who serves a request, and why every other rule does not: by its hostname, path, method, headers
+    /// or query, by a claim, or because it ranks lower. Exits with 1 when nobody serves it.
+    ///
+    /// Without --manifests the process that serves on this machine is asked, at its admin address. In a
+    /// cluster: kubectl exec deploy/paifang -- paifang explain https://host/path
     Explain(Explain),
     /// Run a small backend that answers every request with a description of it.
     Echo(Echo),
@@ -97,10 +99,13 @@ pub(crate) struct Check {
 /// Arguments of `paifang explain`.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// Folder of manifests.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) manifests: PathBuf,
-    /// Settings of the process, for how paths are read.
+    /// Folder of manifests, in place of a process.
+    #[arg(long, value_name = "DIR", conflicts_with = "admin")]
+    pub(crate) manifests: Option<PathBuf>,
+    /// Admin address of the process that is asked [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) admin: Option<SocketAddr>,
+    /// Settings of the process: its admin address, and how paths are read.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Method.
@@ -114,7 +119,7 @@ pub(crate) struct Explain {
     pub(crate) output: Output,
     /// `http://host/path` or `https://host/path`; the port is that of the listener.
     #[arg(value_name = "URL")]
-    pub(crate) url: http::Uri,
+    pub(crate) url: String,
 }
 
 /// Arguments of `paifang admission`.

@@ -55,6 +55,8 @@ settings! {
         "forwarded" forwarded: Forwarded = Forwarded::default(), Forwarded::read;
         /// Limits towards backends.
         "upstream" upstream: Upstream = Upstream::default(), Upstream::read;
+        /// Metrics.
+        "metrics" metrics: MetricsConfig = MetricsConfig::default(), MetricsConfig::read;
         /// What limits of policies need.
         "limits" limits: LimitsConfig = LimitsConfig::default(), LimitsConfig::read;
         /// The access log.
@@ -195,6 +197,12 @@ settings! {
         "responseTimeout" response_timeout: Duration = Duration::ZERO, duration::<0, DAY>;
         /// Pause before another try, where the route names none.
         "retryBackoff" retry_backoff: Duration = Duration::from_millis(25), duration::<0, MINUTE>;
+    }
+
+    /// Metrics.
+    pub struct MetricsConfig {
+        /// Series of the rules of one tenant; what is beyond them is summed up.
+        "seriesPerTenant" series_per_tenant: usize = 50_000, count::<0, 100_000_000>;
     }
 
     /// What limits of policies need.

@@ -3,23 +3,46 @@
 //! The account is the oracle's ([`crate::table::oracle`]), to which property tests hold the table that
 //! serves: what is explained is what is done.
 
+mod filters;
+mod limit;
+mod question;
+mod refused;
 mod text;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri};
 use serde::Serialize;
 
 use crate::config::PathRules;
-use crate::ir::{Claim, Filters, Ir, Limit, Listener, ListenerProtocol, Retry, Target, Timeouts, WeightedBackend};
+use crate::ir::{
+    BackendKey, Claim, Ir, Limit, Listener, ListenerProtocol, PathMatch, Retry, Target, Timeouts, WeightedBackend,
+};
 use crate::proxy;
+use crate::proxy::redirect::Own;
 use crate::snapshot::{Snapshot, Socket};
 use crate::table::action::RuleId;
 use crate::table::oracle::{self, Candidate, Mismatch};
 use crate::table::{Query, limits};
-use crate::translate::endpoints::EndpointIndex;
+use crate::translate::Translation;
+pub use question::Unclear;
+pub use refused::NotAttached;
+
+/// The most of anything that an explanation lists; the rest is counted.
+const MOST: usize = 50;
+
+/// What is asked about.
+pub struct World<'i> {
+    /// The objects.
+    pub snapshot: &'i Snapshot,
+    /// What they mean.
+    pub translation: &'i Translation,
+    /// How paths are read.
+    pub paths: &'i PathRules,
+    /// The endpoints of a backend that take requests now.
+    pub endpoints: &'i dyn Fn(&BackendKey) -> Vec<String>,
+}
 
 /// A request that could come.
 #[derive(Debug, Clone)]
@@ -58,6 +81,12 @@ pub struct Explanation<'i> {
     pub claim: Option<&'i Claim>,
     /// One entry for each Gateway; none when nobody listens there.
     pub gateways: Vec<AtGateway<'i>>,
+    /// Routes that name this host, or any, and are not attached for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_attached: Vec<NotAttached<'i>>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_none_left")]
+    pub not_attached_left_out: usize,
 }
 
 /// What becomes of it at one Gateway.
@@ -71,8 +100,11 @@ pub struct AtGateway<'i> {
     /// The match that serves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub winner: Option<Winner<'i>>,
-    /// Every other match of the listener, best first, each with why it does not serve.
+    /// Every other match of the listener, each with why it does not serve: best first, those for other hosts last.
     pub losers: Vec<Loser>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_none_left")]
+    pub losers_left_out: usize,
 }
 
 /// The match that serves.
@@ -85,9 +117,10 @@ pub struct Winner<'i> {
     /// The tenant of the route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<&'i str>,
-    /// What happens to the request and its response.
-    #[serde(skip_serializing_if = "Filters::is_empty")]
-    pub filters: &'i Filters,
+    /// What happens to the request and its response, in the order it does. Values of header fields are not shown: there may
+    /// be credentials among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
     /// Time limits.
     #[serde(skip_serializing_if = "Timeouts::is_empty")]
     pub timeouts: Timeouts,
@@ -109,8 +142,14 @@ pub struct Backend {
     pub backend: String,
     /// Its share among the rule's backends.
     pub weight: u32,
+    /// What happens only to its share.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<String>,
     /// The addresses that take requests now.
-    pub endpoints: Vec<SocketAddr>,
+    pub endpoints: Vec<String>,
+    /// How many more there are.
+    #[serde(skip_serializing_if = "is_none_left")]
+    pub endpoints_left_out: usize,
 }
 
 /// A match that does not serve.
@@ -138,16 +177,19 @@ pub struct Place {
     pub path: String,
 }
 
+impl Explanation<'_> {
+    /// Whether somebody serves the request.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.gateways.iter().any(|gateway| gateway.winner.is_some())
+    }
+}
+
 /// Explains a request.
 ///
 /// # Errors
 /// When it is no request, or one that is refused before it is looked up.
-pub fn explain<'i>(
-    ir: &'i Ir,
-    snapshot: &Snapshot,
-    request: &Request,
-    rules: &PathRules,
-) -> Result<Explanation<'i>, Refused> {
+pub fn explain<'i>(world: &World<'i>, request: &Request) -> Result<Explanation<'i>, Refused> {
     let refused = || Refused::Url(request.url.clone());
     let tls = match request.url.scheme_str() {
         Some("http") => false,
@@ -157,7 +199,7 @@ pub fn explain<'i>(
     let host = request.url.host().ok_or_else(refused)?.to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host).to_owned();
     let port = request.url.port_u16().unwrap_or(if tls { 443 } else { 80 });
-    let path = proxy::normal_path(request.url.path(), rules).map_err(|(status, why)| Refused::Path(status, why))?;
+    let path = proxy::normal_path(request.url.path(), world.paths).map_err(|(code, why)| Refused::Path(code, why))?;
     let query = Query {
         host: &host,
         path: &path,
@@ -165,14 +207,21 @@ pub fn explain<'i>(
         method: request.method.as_str(),
         headers: &request.headers,
     };
-    let mut endpoints = EndpointIndex::default();
-    endpoints.update(snapshot);
-    let sockets = sockets(ir, port, tls);
-    let listeners = sockets.into_iter().filter_map(|socket| oracle::listener(ir, socket, &host));
-    let mut gateways: Vec<_> = listeners.map(|listener| at_gateway(ir, listener, &query, &endpoints)).collect();
+    let ir = &world.translation.ir;
+    let listeners = sockets(ir, port, tls).into_iter().filter_map(|socket| oracle::listener(ir, socket, &host));
+    let mut gateways: Vec<_> = listeners.map(|listener| at_gateway(world, listener, &query)).collect();
     gateways.dedup_by(|a, b| (&a.gateway, a.listener) == (&b.gateway, b.listener));
-    let claim = oracle::claim(ir, &query);
-    Ok(Explanation { method: request.method.to_string(), claim, gateways, host, path })
+    let (claim, mut not_attached) = (oracle::claim(ir, &query), refused::not_attached(world, &host));
+    let not_attached_left_out = cut(&mut not_attached);
+    Ok(Explanation {
+        method: request.method.to_string(),
+        claim,
+        gateways,
+        not_attached,
+        not_attached_left_out,
+        host,
+        path,
+    })
 }
 
 /// Where a Gateway listens for requests to a port.
@@ -182,45 +231,82 @@ fn sockets(ir: &Ir, port: u16, tls: bool) -> BTreeSet<Socket> {
     ir.listeners.iter().filter(asked).flat_map(|listener| listener.sockets.iter().copied()).collect()
 }
 
-fn at_gateway<'i>(ir: &'i Ir, listener: &'i Listener, query: &Query<'_>, endpoints: &EndpointIndex) -> AtGateway<'i> {
-    let (mut winner, mut losers) = (None, Vec::new());
-    for candidate in oracle::explain(ir, listener, query) {
+fn at_gateway<'i>(world: &World<'i>, listener: &'i Listener, query: &Query<'_>) -> AtGateway<'i> {
+    let (mut winner, mut losers, mut elsewhere) = (None, Vec::new(), Vec::new());
+    for candidate in oracle::explain(&world.translation.ir, listener, query) {
+        let lost = |mismatch| Loser { place: place(&candidate), because: because(mismatch, query) };
         match (candidate.mismatch, &winner) {
-            (None, None) => winner = Some(won(ir, listener, &candidate, endpoints)),
-            (mismatch, _) => losers.push(Loser { place: place(&candidate), because: because(mismatch, query) }),
+            (None, None) => winner = Some(won(world, listener, &candidate, query)),
+            (Some(Mismatch::Hostname), _) => elsewhere.push(lost(Some(Mismatch::Hostname))),
+            (mismatch, _) => losers.push(lost(mismatch)),
         }
     }
-    AtGateway { gateway: listener.gateway.to_string(), listener: &listener.name, winner, losers }
+    losers.append(&mut elsewhere);
+    let losers_left_out = cut(&mut losers);
+    AtGateway { gateway: listener.gateway.to_string(), listener: &listener.name, winner, losers, losers_left_out }
 }
 
-fn won<'i>(ir: &'i Ir, listener: &Listener, candidate: &Candidate<'i>, endpoints: &EndpointIndex) -> Winner<'i> {
-    let rule = candidate.rule;
+/// The limits of a rule.
+fn limits_of<'i>(ir: &'i Ir, listener: &Listener, candidate: &Candidate<'i>) -> Vec<&'i Limit> {
     let id = RuleId {
         gateway: listener.gateway.clone(),
         listener: Arc::clone(&listener.name),
         route: candidate.route.id.clone(),
-        rule: rule.name.clone().unwrap_or_default(),
+        rule: candidate.rule.name.clone().unwrap_or_default(),
         tenant: candidate.route.tenant.clone(),
         hostname: candidate.hostname.cloned(),
     };
-    let limits = limits::written(&ir.limits, &id, rule.name.as_ref());
+    limits::written(&ir.limits, &id, candidate.rule.name.as_ref()).into_iter().map(|limit| &**limit).collect()
+}
+
+fn won<'i>(world: &World<'i>, listener: &Listener, candidate: &Candidate<'i>, query: &Query<'_>) -> Winner<'i> {
+    let rule = candidate.rule;
+    let own = Own {
+        tls: listener.protocol == ListenerProtocol::Https,
+        host: query.host,
+        port: listener.port,
+        path: query.path,
+        prefix: match &candidate.condition.path {
+            PathMatch::Prefix(prefix) => Some(prefix.trim_end_matches('/').len()),
+            _ => None,
+        },
+        query: query.query,
+    };
     Winner {
         place: place(candidate),
         tenant: candidate.route.tenant.as_deref(),
-        filters: &rule.filters,
+        filters: filters::applied(&rule.filters, &own),
         timeouts: rule.timeouts,
         retry: rule.retry.as_ref(),
-        limits: limits.into_iter().map(|limit| &**limit).collect(),
-        backends: rule.backends.iter().map(|backend| named(backend, endpoints)).collect(),
+        limits: limits_of(&world.translation.ir, listener, candidate),
+        backends: rule.backends.iter().map(|backend| named(world, backend, &own)).collect(),
     }
 }
 
-fn named(backend: &WeightedBackend, endpoints: &EndpointIndex) -> Backend {
-    let weight = backend.weight;
-    match &backend.target {
-        Target::Backend(key) => Backend { backend: key.to_string(), weight, endpoints: endpoints.resolve(key) },
-        Target::Invalid(reason) => Backend { backend: format!("{reason:?}"), weight, endpoints: Vec::new() },
+fn named(world: &World<'_>, backend: &WeightedBackend, own: &Own<'_>) -> Backend {
+    let mut endpoints = match &backend.target {
+        Target::Backend(key) => (world.endpoints)(key),
+        Target::Invalid(_) => Vec::new(),
+    };
+    Backend {
+        backend: text::target(&backend.target),
+        weight: backend.weight,
+        filters: filters::applied(&backend.filters, own),
+        endpoints_left_out: cut(&mut endpoints),
+        endpoints,
     }
+}
+
+/// Shortens a list to what is listed; how many are left out.
+fn cut<T>(list: &mut Vec<T>) -> usize {
+    let left_out = list.len().saturating_sub(MOST);
+    list.truncate(MOST);
+    left_out
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_none_left(count: &usize) -> bool {
+    *count == 0
 }
 
 fn place(candidate: &Candidate<'_>) -> Place {

@@ -35,6 +35,7 @@ pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
 pub use limits::Limits;
 pub use path::HostTable;
+pub(crate) use query::Decoded;
 
 use crate::ir::{Backend, BackendKey};
 use crate::limit::Basis;

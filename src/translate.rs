@@ -48,6 +48,7 @@ use imbl::{OrdMap, OrdSet};
 
 pub use exposure::{GatewayService, ServicePort};
 pub use problem::Problem;
+pub(crate) use status::{ACCEPTED, HOSTNAME_PERMITTED};
 
 use crate::api::status::Status;
 use crate::api::{ObjectKey, ObjectRef};

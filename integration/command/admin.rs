@@ -77,3 +77,18 @@ fn the_admin_server_answers_while_the_folder_is_read() {
     gateway.process.signal("TERM");
     assert_eq!(gateway.process.end(), Some(0), "nothing was served, so nothing is given up");
 }
+
+#[test]
+fn a_request_is_explained_on_the_admin_server() {
+    let folder = folder(&[("gateway.yaml", GATEWAY), ("route.yaml", &route("paifang.dev/echo: \"1\""))]);
+    let gateway = Gateway::run(folder.path(), None);
+    let answer = gateway.admin("/explain?method=POST&header=x-a:b&url=http://app.example.com:8080/cart%3Fx=1");
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.starts_with("POST app.example.com/cart\n\nGateway team/front, listener "), "{}", answer.body);
+    let answer = gateway.admin("/explain?output=json&url=http://app.example.com/");
+    let explanation: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, &explanation["gateways"]), (404, &serde_json::json!([])), "nobody listens on 80");
+    let answer = gateway.admin("/explain?url=http://app.example.com/?a=1&b=2");
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("write & in a URL as %26"), "{}", answer.body);
+}

@@ -1,6 +1,6 @@
 //! `paifang explain`: who serves a request, and why the others do not.
 
-use crate::child::call;
+use crate::child::{Gateway, call};
 use crate::manifests::{GATEWAY, folder, route};
 
 fn explain(more: &[&str]) -> (Option<i32>, String, String) {
@@ -45,4 +45,52 @@ fn a_mistake_is_named() {
         assert_eq!((code, &*text), (Some(1), ""), "{errors}");
         assert!(errors.contains(words), "{errors}");
     }
+}
+
+#[test]
+fn the_echo_backends_that_a_folder_would_start_are_endpoints() {
+    let (_, text, _) = explain(&["http://app.example.com:8080/"]);
+    assert!(text.contains(" weight 1: echo backend 1\n"), "{text}");
+}
+
+/// What differs between a folder and a process that serves it: the echo backends run.
+fn without_endpoints(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split_once(" weight ").map_or(line, |(backend, _)| backend));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_process_is_asked_and_says_what_its_folder_does() {
+    let edit = "requestHeaderModifier: { set: [{ name: Authorization, value: Bearer hunter2 }] }";
+    let filters = format!("filters: [{{ type: RequestHeaderModifier, {edit} }}], backendRefs");
+    let manifests = route("paifang.dev/echo: \"1\"").replace("backendRefs", &filters);
+    let folder = folder(&[("a.yaml", GATEWAY), ("b.yaml", &manifests)]);
+    let gateway = Gateway::run(folder.path(), None);
+    let admin = std::net::SocketAddr::new(gateway.address, 8081).to_string();
+    for (url, served) in [("http://app.example.com:8080/cart?a=b&c=d", 0), ("http://app.example.com/", 1)] {
+        let arguments = ["-X", "POST", "-H", "x-a: b & c", url];
+        let (code, text, errors) = call(&[&["explain", "--admin", &admin], &arguments[..]].concat());
+        assert_eq!((code, &*errors), (Some(served), ""), "{text}");
+        let (_, of_folder, _) =
+            call(&[&["explain", "--manifests", folder.path().to_str().unwrap()], &arguments[..]].concat());
+        assert_eq!(without_endpoints(&text), without_endpoints(&of_folder));
+        assert!(!text.contains("hunter"), "{text}");
+        assert!(served == 1 || text.contains("weight 1: 127.0.0.1:") && text.contains("set authorization"), "{text}");
+    }
+    let arguments = ["explain", "--admin", &admin, "--output", "json", "http://app.example.com:8080/"];
+    let (code, text, _) = call(&arguments);
+    assert_eq!(code, Some(0), "{text}");
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(all["gateways"][0]["winner"]["route"], "HTTPRoute team/app");
+    let (code, _, errors) = call(&["explain", "--admin", &admin, "http://app.example.com:8080/../x"]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("every route refuses it with 400"), "{errors}");
+}
+
+#[test]
+fn who_has_no_process_to_ask_is_told_what_to_do() {
+    // a port on which nobody can listen
+    let (code, text, errors) = call(&["explain", "--admin", "127.0.0.1:0", "http://app.example.com/"]);
+    assert_eq!((code, &*text), (Some(1), ""), "{errors}");
+    assert!(errors.contains("--admin ADDR:PORT, or --manifests DIR for a folder"), "{errors}");
 }

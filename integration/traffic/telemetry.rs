@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paifang::config::{AccessLogConfig, Config};
+use paifang::config::{AccessLogConfig, Config, MetricsConfig};
 use paifang::telemetry::{AccessLog, Metrics};
 use serde_json::{Value, json};
 
@@ -136,4 +136,43 @@ async fn a_line_of_the_access_log_says_what_became_of_a_request() {
     let other = of("/other");
     assert_eq!((&other["status"], &other["reason"]), (&json!(404), &json!("route_not_found")));
     assert!(other["route"].is_null(), "it met no route: {other}");
+}
+
+fn settings(series_per_tenant: usize) -> Config {
+    Config { metrics: MetricsConfig { series_per_tenant }, ..Config::default() }
+}
+
+/// A route for one path of its own.
+fn shop(n: usize) -> Value {
+    let path = json!([{ "path": { "type": "Exact", "value": format!("/{n}") } }]);
+    let rules = json!([{ "matches": path, "backendRefs": [to("shop")] }]);
+    route_on(&format!("shop-{n}"), json!([{ "name": "edge" }]), json!(["*.example"]), rules)
+}
+
+#[tokio::test]
+async fn rules_beyond_the_budget_are_summed_up_and_the_sum_outlives_them() {
+    let service = service("shop", &[named("shop").await]);
+    let manifests = plain().into_iter().chain([service]).chain((0..6).map(shop));
+    // two rules with one code each
+    let mut world = World::with(settings(42), manifests).await;
+    for n in 0..6 {
+        assert_eq!(fetch(world.address("http"), get(&format!("/{n}"))).await.0.status, 200);
+        let total = || world.metric(&["paifang_requests_total"]);
+        eventually("the request counted", || total() == n as f64 + 1.0).await;
+    }
+    let summed_up = ["paifang_requests_total", "route=\"__overflow__\"", "tenant=\"\""];
+    assert_eq!(world.metric(&summed_up), 4.0);
+    assert_eq!(world.metric(&["paifang_rules_overflowed{tenant=\"\"}"]), 4.0);
+    assert_eq!(world.metric(&["paifang_requests_total", "route=\"shop-5\""]), 0.0);
+
+    world.remove("HTTPRoute/shop-5").await;
+    assert_eq!((world.metric(&summed_up), world.metric(&["paifang_rules_overflowed"])), (4.0, 3.0));
+    world.remove("HTTPRoute/shop-0").await;
+    assert!(!world.scrape().contains("route=\"shop-0\""), "its series went with it");
+    assert_eq!((world.metric(&summed_up), world.metric(&["paifang_rules_overflowed"])), (4.0, 2.0));
+
+    let own = ["paifang_requests_total", "route=\"shop-2\""];
+    fetch(world.address("http"), get("/2")).await;
+    eventually("the next request counted", || world.metric(&own) == 1.0).await;
+    assert_eq!(world.metric(&summed_up), 4.0, "what it counted before stays where it was");
 }

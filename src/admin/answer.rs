@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::{Admin, Readiness, State};
+use super::{Admin, Answer, Content, Question, Readiness, State};
 use crate::telemetry::rules::Scrape;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -47,18 +48,19 @@ impl Body for Pieces {
 }
 
 /// Answers one request.
-pub(super) async fn answer(admin: Arc<Admin>, method: Method, path: String) -> Response<Pieces> {
+pub(super) async fn answer(admin: Arc<Admin>, request: Parts) -> Response<Pieces> {
+    let method = &request.method;
     if method != Method::GET && method != Method::HEAD {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n".to_owned());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    match &*path {
+    match request.uri.path() {
         "/" => text(StatusCode::OK, index(&admin)),
         "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
         "/readyz" => ready(&admin.readiness),
         "/metrics" => respond(StatusCode::OK, METRICS, Pieces::Scrape(admin.metrics.scrape())),
-        _ => page(admin, path).await,
+        path => page(admin, path.to_owned(), question(&request)).await,
     }
 }
 
@@ -67,16 +69,19 @@ fn ready(readiness: &Readiness) -> Response<Pieces> {
     text(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, readiness.text())
 }
 
-async fn page(admin: Arc<Admin>, path: String) -> Response<Pieces> {
+fn question(request: &Parts) -> Question {
+    let query = request.uri.query().unwrap_or_default().to_owned();
+    let accepted = request.headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/json"));
+    Question { json: accepted || query.split('&').any(|parameter| parameter == "output=json"), query }
+}
+
+async fn page(admin: Arc<Admin>, path: String, question: Question) -> Response<Pieces> {
     let render = move || {
         let page = admin.pages.iter().find(|page| page.path == path)?;
-        Some((page.render)().and_then(|value| serde_json::to_vec_pretty(&value).ok()))
+        Some((page.render)(&question).and_then(written))
     };
     match tokio::task::spawn_blocking(render).await {
-        Ok(Some(Some(mut json))) => {
-            json.push(b'\n');
-            respond(StatusCode::OK, JSON, Pieces::Whole(Some(json.into())))
-        }
+        Ok(Some(Some(response))) => response,
         Ok(Some(None)) => text(StatusCode::SERVICE_UNAVAILABLE, "nothing to show yet; /readyz says why\n".to_owned()),
         Ok(None) => text(StatusCode::NOT_FOUND, "no such page; / lists them all\n".to_owned()),
         Err(error) => {
@@ -84,6 +89,17 @@ async fn page(admin: Arc<Admin>, path: String) -> Response<Pieces> {
             text(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made\n".to_owned())
         }
     }
+}
+
+fn written(answer: Answer) -> Option<Response<Pieces>> {
+    Some(match answer.content {
+        Content::Text(words) => text(answer.status, words),
+        Content::Json(value) => {
+            let mut json = serde_json::to_vec_pretty(&value).ok()?;
+            json.push(b'\n');
+            respond(answer.status, JSON, Pieces::Whole(Some(json.into())))
+        }
+    })
 }
 
 fn index(admin: &Admin) -> String {

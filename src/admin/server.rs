@@ -61,7 +61,7 @@ pub async fn serve(
 
 async fn connection(stream: TcpStream, admin: Arc<Admin>) {
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let answer = answer(Arc::clone(&admin), request.method().clone(), request.uri().path().to_owned());
+        let answer = answer(Arc::clone(&admin), request.into_parts().0);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let served = http1::Builder::new()

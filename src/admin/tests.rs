@@ -20,16 +20,25 @@ fn start() -> Running {
     let dump = Page {
         path: "/config_dump",
         title: "what is served",
-        render: Box::new(|| Some(serde_json::json!({ "generation": 3 }))),
+        render: Box::new(|_| Some(said(Content::Json(serde_json::json!({ "generation": 3 }))))),
     };
-    let broken = Page { path: "/broken", title: "panics", render: Box::new(|| panic!("a bug")) };
-    let empty = Page { path: "/empty", title: "not yet", render: Box::new(|| None) };
-    let admin = Admin { metrics, readiness: readiness.clone(), pages: vec![dump, broken, empty] };
+    let broken = Page { path: "/broken", title: "panics", render: Box::new(|_| panic!("a bug")) };
+    let empty = Page { path: "/empty", title: "not yet", render: Box::new(|_| None) };
+    let echo = Page {
+        path: "/echo",
+        title: "its question",
+        render: Box::new(|question| Some(said(Content::Text(format!("{} {}", question.query, question.json))))),
+    };
+    let admin = Admin { metrics, readiness: readiness.clone(), pages: vec![dump, broken, empty, echo] };
     let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(serve(listener, Arc::new(admin), stopped));
     Running { address, readiness, stop, task }
+}
+
+fn said(content: Content) -> Answer {
+    Answer { status: http::StatusCode::ACCEPTED, content }
 }
 
 impl Running {
@@ -79,11 +88,20 @@ async fn metrics_are_sent_in_the_text_format() {
 async fn pages_are_json_and_listed_and_a_broken_one_breaks_nothing() {
     let admin = start();
     let (status, body) = admin.get("/config_dump?pretty").await;
-    assert_eq!((status, &*body), (200, "{\n  \"generation\": 3\n}\n"));
+    assert_eq!((status, &*body), (202, "{\n  \"generation\": 3\n}\n"));
     assert!(admin.get("/").await.1.contains("/config_dump   what is served\n"));
     assert_eq!(admin.get("/broken").await.0, 500);
     assert_eq!(admin.get("/empty").await, (503, "nothing to show yet; /readyz says why\n".to_owned()));
     assert_eq!(admin.get("/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_page_is_told_what_is_asked_and_whether_for_json() {
+    let admin = start();
+    assert_eq!(admin.get("/echo?a=1&b=%20").await.1, "a=1&b=%20 false");
+    assert_eq!(admin.get("/echo?output=json").await.1, "output=json true");
+    let accept = "GET /echo HTTP/1.0\r\nhost: a\r\naccept: application/json, */*\r\n\r\n";
+    assert!(admin.raw(accept).await.ends_with("\r\n\r\n true"));
 }
 
 #[tokio::test]

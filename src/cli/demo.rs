@@ -77,7 +77,8 @@ fn retire(backends: Vec<Echo>) {
     }
 }
 
-fn replicas(service: &Service) -> Option<usize> {
+/// How many echo backends a Service asks for.
+pub(super) fn replicas(service: &Service) -> Option<usize> {
     let text = service.metadata.annotations.as_ref()?.get(ANNOTATION)?;
     match text.parse() {
         Ok(replicas @ 1..=MOST) => Some(replicas),

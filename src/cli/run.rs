@@ -2,6 +2,7 @@
 
 mod cluster;
 mod folder;
+mod pages;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::Run;
-use crate::admin::{self, Admin, Page, Readiness, State as Life};
+use crate::admin::{self, Admin, Readiness, State as Life};
 use crate::config::Config;
 use crate::controller::{Edge, Inputs, View};
 use crate::proxy::server::Limits;
@@ -73,7 +74,7 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     let readiness = Readiness::new(metrics.ready.clone());
     let (stop, stopped) = watch::channel(false);
     let served = Arc::new(Served::new());
-    let pages = vec![dump(Arc::clone(&served))];
+    let pages = vec![pages::dump(Arc::clone(&served)), pages::explain(Arc::clone(&served), config.path.clone())];
     let admin = Arc::new(Admin { metrics: Arc::clone(&metrics), readiness: readiness.clone(), pages });
     let admin = tokio::spawn(admin::serve(admin_socket, admin, stopped));
 
@@ -153,22 +154,5 @@ impl Signals {
     }
 }
 
-/// What `/config_dump` shows, once there is something.
+/// What the pages of the admin server show, once there is something.
 type Served = OnceLock<(watch::Receiver<View>, Arc<Routes>)>;
-
-/// `/config_dump`: what is served and said. The table stands for the IR it is made from, because the
-/// IR holds what routes write into headers, credentials among them.
-fn dump(served: Arc<Served>) -> Page {
-    let render = move || {
-        let (view, routes) = served.get()?;
-        let View { version: 1.., translation, .. } = view.borrow().clone() else { return None };
-        let statuses: serde_json::Map<_, _> = translation
-            .statuses
-            .iter()
-            .filter_map(|(object, status)| Some((object.to_string(), serde_json::to_value(status).ok()?)))
-            .collect();
-        let table = routes.table().dump();
-        Some(serde_json::json!({ "statuses": statuses, "problems": translation.problems, "table": table }))
-    };
-    Page { path: "/config_dump", title: "what is served, and the status of every object", render: Box::new(render) }
-}

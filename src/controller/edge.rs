@@ -57,7 +57,7 @@ impl Edge {
         routes.publish(Arc::new(Table::on(Arc::clone(&inputs.limits.basis))));
         let shared = (Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics));
         let server = Server::start(shared.0, shared.1, shared.2, access_log, &inputs.limits)?;
-        metrics.observe(Arc::clone(&routes) as Arc<_>);
+        metrics.observe(Arc::clone(&routes) as Arc<_>, config.metrics.series_per_tenant);
         let pass = Pass::new(
             &config,
             Arc::clone(&metrics),

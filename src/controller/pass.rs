@@ -27,6 +27,8 @@ use crate::translate::{Translation, Translator};
 pub struct View {
     /// The version of the store it was made from; 0 before the first.
     pub version: u64,
+    /// The objects it was made from.
+    pub snapshot: Snapshot,
     /// What is served, the statuses and the problems.
     pub translation: Arc<Translation>,
     /// Where each wanted socket is really bound.
@@ -92,7 +94,12 @@ impl Pass {
             self.take(&snapshot, &moved);
         }
         self.before = Snapshot { facts: Arc::clone(&self.facts), ..snapshot };
-        View { version: state.version, translation: Arc::clone(&self.translation), addresses: self.server.addresses() }
+        View {
+            version: state.version,
+            snapshot: self.before.clone(),
+            translation: Arc::clone(&self.translation),
+            addresses: self.server.addresses(),
+        }
     }
 
     /// With a pool of addresses, the statuses are the record of who has which.

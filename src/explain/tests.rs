@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::{Kind, ObjectKey};
 use crate::snapshot::Object;
+use crate::translate::endpoints::EndpointIndex;
 use crate::translate::translate;
 
 fn world() -> Snapshot {
@@ -47,12 +48,28 @@ fn world() -> Snapshot {
 }
 
 fn explained(url: &str) -> Value {
-    let snapshot = world();
-    let ir = translate(&snapshot).ir;
-    let request = Request { method: Method::GET, url: url.parse().unwrap(), headers: HeaderMap::new() };
-    let explanation = explain(&ir, &snapshot, &request, &PathRules::default()).unwrap();
-    assert!(explanation.to_string().starts_with("GET "));
-    serde_json::to_value(explanation).unwrap()
+    explained_in(&world(), url)
+}
+
+fn explained_in(snapshot: &Snapshot, url: &str) -> Value {
+    asked(snapshot, url).1
+}
+
+/// As text and as JSON.
+fn asked(snapshot: &Snapshot, url: &str) -> (String, Value) {
+    let mut index = EndpointIndex::default();
+    index.update(snapshot);
+    let endpoints = |key: &BackendKey| index.resolve(key).iter().map(ToString::to_string).collect();
+    let (translation, paths) = (translate(snapshot), PathRules::default());
+    let world = World { snapshot, translation: &translation, paths: &paths, endpoints: &endpoints };
+    let explanation = explain(&world, &get(url)).unwrap();
+    let text = explanation.to_string();
+    assert!(text.starts_with("GET "));
+    (text, serde_json::to_value(explanation).unwrap())
+}
+
+fn get(url: &str) -> Request {
+    Request::parse("GET", url, std::iter::empty()).unwrap()
 }
 
 #[test]
@@ -73,17 +90,20 @@ fn the_winner_is_named_with_its_backends_and_each_loser_with_its_reason() {
 fn what_nobody_serves_says_why_not() {
     let gateway = &explained("http://blog.example.com/other")["gateways"][0];
     assert!(gateway.get("winner").is_none());
-    assert_eq!(gateway["losers"][1]["because"], "its path does not match /other");
+    assert_eq!(gateway["losers"][0]["because"], "its path does not match /other");
     assert_eq!(explained("https://blog.example.com/")["gateways"], json!([]), "nobody listens on 443");
 }
 
 #[test]
 fn what_is_refused_before_the_table_says_so() {
-    let ir = Ir::default();
-    let refused = |url: &str| {
-        let request = Request { method: Method::GET, url: url.parse().unwrap(), headers: HeaderMap::new() };
-        explain(&ir, &Snapshot::default(), &request, &PathRules::default()).unwrap_err().to_string()
+    let (snapshot, translation, paths) = (Snapshot::default(), Translation::default(), PathRules::default());
+    let world = World {
+        snapshot: &snapshot,
+        translation: &translation,
+        paths: &paths,
+        endpoints: &|_: &BackendKey| Vec::new(),
     };
+    let refused = |url: &str| explain(&world, &get(url)).unwrap_err().to_string();
     assert_eq!(refused("http://a.example.com/%00"), "every route refuses it with 400: the path is malformed");
     assert_eq!(
         refused("ftp://a.example.com/"),
@@ -93,14 +113,57 @@ fn what_is_refused_before_the_table_says_so() {
 
 #[test]
 fn the_limits_of_the_winner_are_listed() {
-    let explanation = explained("http://pay.example.com/");
+    let (text, explanation) = asked(&world(), "http://pay.example.com/");
     let limits = &explanation["gateways"][0]["winner"]["limits"];
     assert_eq!(limits[0]["id"], json!({ "source": "Tenant pay", "name": "concurrency" }));
-    let snapshot = world();
-    let ir = translate(&snapshot).ir;
-    let url = "http://pay.example.com/".parse().unwrap();
-    let request = Request { method: Method::GET, url, headers: HeaderMap::new() };
-    let text = explain(&ir, &snapshot, &request, &PathRules::default()).unwrap().to_string();
     let line = "    limit concurrency of Tenant pay: 20 requests at one moment for each tenant, counted by each replica its part\n";
     assert!(text.contains(line), "{text}");
+}
+
+fn put(snapshot: &mut Snapshot, kind: Kind, value: Value) {
+    snapshot.put(Object::from_json(kind, &value).unwrap());
+}
+
+fn route(name: &str, gateway: &str, hostname: &str) -> Value {
+    json!({"metadata": {"namespace": "blog", "name": name}, "spec": {
+        "parentRefs": [{"name": gateway, "namespace": "infra"}], "hostnames": [hostname], "rules": [{}]}})
+}
+
+#[test]
+fn routes_that_are_not_attached_are_listed_with_what_their_status_says() {
+    let mut snapshot = world();
+    let listener = json!({"name": "https", "port": 8443, "protocol": "HTTP", "hostname": "a.example.org"});
+    let gateway = json!({"metadata": {"namespace": "infra", "name": "closed"},
+        "spec": {"gatewayClassName": "paifang", "listeners": [listener]}});
+    put(&mut snapshot, Kind::Gateway, gateway);
+    put(&mut snapshot, Kind::HttpRoute, route("closed", "closed", "a.example.org"));
+    put(&mut snapshot, Kind::HttpRoute, route("stolen", "gw", "pay.example.com"));
+    put(&mut snapshot, Kind::HttpRoute, route("elsewhere", "closed", "b.example.org"));
+    let told = |url: &str| {
+        let explanation = explained_in(&snapshot, url);
+        let told = explanation["notAttached"].as_array().cloned().unwrap_or_default();
+        let told =
+            told.iter().map(|it| ["route", "parent", "reason"].map(|field| it[field].as_str().unwrap().to_owned()));
+        told.map(|it| it.join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("http://a.example.org:8443/"),
+        ["HTTPRoute blog/closed Gateway infra/closed NotAllowedByListeners"]
+    );
+    assert_eq!(told("http://pay.example.com/"), ["HTTPRoute blog/stolen Gateway infra/gw HostnameNotPermitted"]);
+    assert!(told("http://c.example.org/").is_empty(), "they are for other hosts");
+}
+
+#[test]
+fn of_many_matches_the_nearest_are_listed_and_the_rest_is_counted() {
+    let mut snapshot = world();
+    for n in 0..200 {
+        put(&mut snapshot, Kind::HttpRoute, route(&format!("r{n}"), "gw", &format!("h{n}.example.org")));
+    }
+    put(&mut snapshot, Kind::HttpRoute, route("near", "gw", "*.example.org"));
+    let gateway = &explained_in(&snapshot, "http://h7.example.org/")["gateways"][0];
+    assert_eq!(gateway["winner"]["route"], "HTTPRoute blog/r7");
+    assert_eq!(gateway["losers"][0]["route"], "HTTPRoute blog/near");
+    assert_eq!(gateway["losers"][1]["because"], "its hostname does not cover h7.example.org");
+    assert_eq!((gateway["losers"].as_array().unwrap().len(), &gateway["losersLeftOut"]), (50, &json!(152)));
 }

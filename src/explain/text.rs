@@ -2,12 +2,8 @@
 
 use std::fmt;
 
-use super::{AtGateway, Explanation, Place, Winner};
-use crate::ir::limit::{Amount, Counting};
-use crate::ir::{GrpcMatch, PathMatch};
-
-/// Losers that are listed; the rest is counted.
-const MOST_LISTED: usize = 50;
+use super::{AtGateway, Backend, Explanation, NotAttached, Place, Winner, limit};
+use crate::ir::{GrpcMatch, PathMatch, Target};
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,7 +14,15 @@ impl fmt::Display for Explanation<'_> {
         if self.gateways.is_empty() {
             writeln!(f, "\nno Gateway listens for it")?;
         }
-        self.gateways.iter().try_for_each(|gateway| write!(f, "\n{gateway}"))
+        self.gateways.iter().try_for_each(|gateway| write!(f, "\n{gateway}"))?;
+        if !self.not_attached.is_empty() {
+            writeln!(f, "\nnot attached")?;
+        }
+        self.not_attached.iter().try_for_each(|route| writeln!(f, "  {route}"))?;
+        match self.not_attached_left_out {
+            0 => Ok(()),
+            more => writeln!(f, "  and {more} more"),
+        }
     }
 }
 
@@ -29,10 +33,10 @@ impl fmt::Display for AtGateway<'_> {
             Some(winner) => write!(f, "{winner}")?,
             None => writeln!(f, "  404: no rule serves it")?,
         }
-        for loser in self.losers.iter().take(MOST_LISTED) {
+        for loser in &self.losers {
             writeln!(f, "  not {}: {}", loser.place, loser.because)?;
         }
-        match self.losers.len().saturating_sub(MOST_LISTED) {
+        match self.losers_left_out {
             0 => Ok(()),
             more => writeln!(f, "  and {more} more that do not serve it"),
         }
@@ -45,39 +49,27 @@ impl fmt::Display for Winner<'_> {
         if let Some(tenant) = self.tenant {
             writeln!(f, "    tenant {tenant}")?;
         }
-        if !self.filters.is_empty() {
-            // a filter serialises: it has no maps with keys that are no text
-            writeln!(f, "    filters {}", serde_json::to_string(self.filters).unwrap_or_default())?;
-        }
-        for limit in &self.limits {
-            let mode = if limit.enforced { "" } else { ", in Shadow mode" };
-            let (id, amount, counting) = (&limit.id, amount(limit.amount), counting(limit.counting));
-            let scope = format!("{:?}", limit.scope).to_lowercase();
-            writeln!(f, "    limit {} of {}: {amount} for each {scope}, counted {counting}{mode}", id.name, id.source)?;
-        }
-        for backend in &self.backends {
-            let endpoints: Vec<_> = backend.endpoints.iter().map(ToString::to_string).collect();
-            let endpoints = if endpoints.is_empty() { "no endpoint".to_owned() } else { endpoints.join(", ") };
-            writeln!(f, "    backend {} weight {}: {endpoints}", backend.backend, backend.weight)?;
-        }
-        Ok(())
+        self.filters.iter().try_for_each(|filter| writeln!(f, "    {filter}"))?;
+        self.limits.iter().try_for_each(|limit| writeln!(f, "    {}", limit::line(limit)))?;
+        self.backends.iter().try_for_each(|backend| write!(f, "{backend}"))
     }
 }
 
-fn amount(amount: Amount) -> String {
-    match amount {
-        Amount::Rate { requests, per, burst } => format!("{requests} requests in {per:?}, {burst} at once"),
-        Amount::Concurrency(number) => format!("{number} requests at one moment"),
-        Amount::Connections(number) => format!("{number} connections"),
-        Amount::Bandwidth(bytes) => format!("{bytes} bytes per second"),
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "    backend {} weight {}: ", self.backend, self.weight)?;
+        match (&*self.endpoints, self.endpoints_left_out) {
+            ([], _) => writeln!(f, "no endpoint")?,
+            (endpoints, 0) => writeln!(f, "{}", endpoints.join(", "))?,
+            (endpoints, more) => writeln!(f, "{} and {more} more", endpoints.join(", "))?,
+        }
+        self.filters.iter().try_for_each(|filter| writeln!(f, "      {filter}"))
     }
 }
 
-fn counting(counting: Counting) -> &'static str {
-    match counting {
-        Counting::PerReplica => "by each replica",
-        Counting::Divide => "by each replica its part",
-        Counting::Global { .. } => "by all replicas together",
+impl fmt::Display for NotAttached<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}: {}", self.route, self.parent, self.reason, self.message)
     }
 }
 
@@ -96,5 +88,13 @@ pub(super) fn path(condition: &PathMatch) -> String {
         PathMatch::Regex(pattern) => format!("RegularExpression {pattern}"),
         PathMatch::Grpc(GrpcMatch::Exact(parts)) => format!("gRPC {}/{}", part(&parts.service), part(&parts.method)),
         PathMatch::Grpc(GrpcMatch::Regex(parts)) => format!("gRPC ~{}/~{}", part(&parts.service), part(&parts.method)),
+    }
+}
+
+/// A backend, or why there is none.
+pub(super) fn target(target: &Target) -> String {
+    match target {
+        Target::Backend(key) => key.to_string(),
+        Target::Invalid(reason) => format!("{reason:?}"),
     }
 }

@@ -6,7 +6,7 @@ use crate::table::action::PathModifier;
 
 /// Applies a path modifier. `prefix` is the length of the matched prefix; without one (the rule
 /// matched in another way) `ReplacePrefix` leaves the path alone.
-pub(super) fn path<'a>(modifier: &'a PathModifier, path: &'a str, prefix: Option<usize>) -> Cow<'a, str> {
+pub(crate) fn path<'a>(modifier: &'a PathModifier, path: &'a str, prefix: Option<usize>) -> Cow<'a, str> {
     match modifier {
         PathModifier::ReplaceFull(new) => Cow::Borrowed(if new.is_empty() { "/" } else { new }),
         PathModifier::ReplacePrefix(new) => match prefix.and_then(|length| path.get(length..)) {

@@ -16,6 +16,8 @@ use crate::ir::{Hostname, InvalidBackend, RouteId};
 pub struct Rule {
     /// Who it is, for metrics, logs and `explain`.
     pub id: RuleId,
+    /// Age of its route: seconds since 1970, 0 when unknown.
+    pub created: i64,
     /// What it does; shared between the listeners and hostnames of the route.
     pub action: Arc<Action>,
     /// What it is under.
@@ -25,7 +27,7 @@ pub struct Rule {
 }
 
 /// The identity of a rule: the label set of its metrics.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId {
     /// The Gateway.
     pub gateway: ObjectKey,

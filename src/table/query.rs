@@ -63,7 +63,7 @@ fn has_value(raw: &str, value: &Value) -> bool {
 }
 
 /// Percent-decoding, byte by byte; a `%` without two digits stays as it is.
-pub(super) struct Decoded<'a>(pub(super) &'a [u8]);
+pub(crate) struct Decoded<'a>(pub(crate) &'a [u8]);
 
 impl Iterator for Decoded<'_> {
     type Item = u8;

@@ -15,7 +15,7 @@ pub const BUCKETS_US: [u64; 14] = [
 ];
 
 /// How many (code, reason) pairs one rule may count; further ones count as code 0.
-const PAIRS: usize = 48;
+pub(crate) const PAIRS: usize = 48;
 
 /// Counters of one rule.
 #[derive(Debug, Default)]

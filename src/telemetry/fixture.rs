@@ -25,7 +25,7 @@ pub(super) fn rule(route: &str, hostname: Option<&str>) -> Rule {
         rule: "0".into(),
         hostname: hostname.and_then(Hostname::parse),
     };
-    Rule { id, action: Arc::new(action), limits: Bound::default(), stats: Arc::default() }
+    Rule { id, created: 0, action: Arc::new(action), limits: Bound::default(), stats: Arc::default() }
 }
 
 /// A certificate from Secret `infra/wildcard`.

@@ -16,7 +16,7 @@ use super::label::{
     Handshake, LabelledCounter, LabelledGauge, Level, ListenerState, MirrorOutcome, Refusal, UpstreamConnect,
 };
 use super::limits;
-use super::rules::{Scrape, Served};
+use super::rules::{Observed, Scrape, Served};
 use crate::api::Kind;
 use crate::limit::global::Store;
 use crate::snapshot::Snapshot;
@@ -29,7 +29,7 @@ const CONTROL_BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 /// The metrics, made once and shared as `Arc`. Every handle is ready to use.
 pub struct Metrics {
     registry: Registry,
-    served: OnceLock<Arc<dyn Served>>,
+    observed: OnceLock<Observed>,
     /// Requests that never met a rule: `unrouted.counters().finish(status, reason, took)`.
     pub unrouted: RuleStats,
     /// Client connections at this moment.
@@ -87,7 +87,7 @@ impl Metrics {
         let r = &registry;
         build_info(r)?;
         Ok(Self {
-            served: OnceLock::new(),
+            observed: OnceLock::new(),
             unrouted: RuleStats::default(),
             connections_open: gauge(r, "paifang_connections_open", "Client connections at this moment.")?,
             connections: counter(r, "paifang_connections_total", "Client connections accepted.")?,
@@ -139,9 +139,10 @@ impl Metrics {
         })
     }
 
-    /// Says once whose rules and certificates a scrape shows.
-    pub fn observe(&self, served: Arc<dyn Served>) {
-        let _first = self.served.set(served);
+    /// Says once whose rules and certificates a scrape shows, and how many series there may be of the rules
+    /// of one tenant.
+    pub fn observe(&self, served: Arc<dyn Served>, series_per_tenant: usize) {
+        let _first = self.observed.set(Observed::new(served, series_per_tenant));
     }
 
     /// Notes what a translation began with and what it found wrong.
@@ -167,7 +168,7 @@ impl Metrics {
     /// The text exposition format 0.0.4, in pieces that are made as they are taken.
     #[must_use]
     pub fn scrape(&self) -> Scrape {
-        let mut scrape = Scrape::new(&self.registry, &self.unrouted, self.served.get().map(|served| &**served));
+        let mut scrape = Scrape::new(&self.registry, &self.unrouted, self.observed.get());
         scrape.begin_with(|out| limits::write_stores(&self.limit_stores.lock(), out));
         scrape
     }

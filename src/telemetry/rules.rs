@@ -1,22 +1,28 @@
 //! A scrape: the process's own metrics, then what hangs on the served table.
 //!
 //! The series of rules are written as text straight from their counters. There may be hundreds of
-//! thousands of lines, so they are made piece by piece while the scraper reads.
+//! thousands of lines, so they are made piece by piece while the scraper reads. How many there may
+//! be of one tenant is bounded ([`budget`]).
+
+mod budget;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
 use prometheus::{Registry, TextEncoder};
-use smallvec::SmallVec;
 
 use super::{limits, process};
 use crate::api::ObjectKey;
 use crate::ir::Certificate;
 use crate::table::Rule;
+use crate::table::action::RuleId;
 use crate::table::limits::Meter;
-use crate::table::stats::{BUCKETS_US, Counters, RuleStats};
+use crate::table::stats::{BUCKETS_US, RuleStats};
+use budget::{Budget, Owner, Shown, Used};
+use totals::Totals;
 
 /// What is served at this moment, as far as metrics show it. May visit the same thing twice.
 pub trait Served: Send + Sync {
@@ -30,38 +36,45 @@ pub trait Served: Send + Sync {
     fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>));
 }
 
+/// Whom a scrape asks.
+pub(super) struct Observed {
+    served: Arc<dyn Served>,
+    /// No request ever waits for it.
+    budget: Mutex<Budget>,
+}
+
 /// Bytes after which a piece is handed out.
 const PIECE: usize = 32 << 10;
 
 const NOT_PERMITTED: &str = "paifang_claims_not_permitted_total";
 const SHADOWED: &str = "paifang_claims_shadowed_total";
 
-type Stats = SmallVec<[Arc<RuleStats>; 1]>;
-type Family = (&'static str, &'static str, &'static str, fn(&str, &Stats, &mut String));
+/// The value of every label of a rule, but its tenant, where rules are summed up.
+const OVERFLOW: &str = "__overflow__";
+
+type Family = (&'static str, &'static str, &'static str, fn(&str, &Totals, &mut String));
 
 /// The families of rules, in the order they are written: name, type, help, writer.
 const FAMILIES: [Family; 7] = [
     ("paifang_requests_total", "counter", "Requests finished.", requests),
     ("paifang_request_duration_seconds", "histogram", "Time from a request's header to its end.", durations),
-    ("paifang_request_bytes_total", "counter", "Bytes of request bodies.", |labels, stats, out| {
-        sum("paifang_request_bytes_total", labels, stats, |c| &c.request_bytes, out);
+    ("paifang_request_bytes_total", "counter", "Bytes of request bodies.", |labels, totals, out| {
+        line("paifang_request_bytes_total", labels, totals.request_bytes, out);
     }),
-    ("paifang_response_bytes_total", "counter", "Bytes of response bodies.", |labels, stats, out| {
-        sum("paifang_response_bytes_total", labels, stats, |c| &c.response_bytes, out);
+    ("paifang_response_bytes_total", "counter", "Bytes of response bodies.", |labels, totals, out| {
+        line("paifang_response_bytes_total", labels, totals.response_bytes, out);
     }),
-    ("paifang_retries_total", "counter", "Tries after the first.", |labels, stats, out| {
-        sum("paifang_retries_total", labels, stats, |c| &c.retries, out);
+    ("paifang_retries_total", "counter", "Tries after the first.", |labels, totals, out| {
+        line("paifang_retries_total", labels, totals.retries, out);
     }),
-    (NOT_PERMITTED, "counter", "Requests a rule did not get because of a claim.", |labels, stats, out| {
-        sum_if_any(NOT_PERMITTED, labels, stats, |c| &c.not_permitted, out);
+    (NOT_PERMITTED, "counter", "Requests a rule did not get because of a claim.", |labels, totals, out| {
+        line_if_any(NOT_PERMITTED, labels, totals.not_permitted, out);
     }),
     (
         SHADOWED,
         "counter",
         "Requests a rule got and would not get if all claims were enforced.",
-        |labels, stats, out| {
-            sum_if_any(SHADOWED, labels, stats, |c| &c.shadowed, out);
-        },
+        |labels, totals, out| line_if_any(SHADOWED, labels, totals.shadowed, out),
     ),
 ];
 
@@ -69,21 +82,23 @@ const FAMILIES: [Family; 7] = [
 #[derive(Debug)]
 pub struct Scrape {
     head: Option<String>,
-    rules: Vec<(String, Stats)>,
+    rules: Vec<(String, Totals)>,
     family: usize,
     next: usize,
 }
 
 impl Scrape {
-    pub(super) fn new(registry: &Registry, unrouted: &RuleStats, served: Option<&dyn Served>) -> Self {
+    pub(super) fn new(registry: &Registry, unrouted: &RuleStats, observed: Option<&Observed>) -> Self {
         let mut head = String::with_capacity(PIECE);
         // fails only on a family without a name or samples, which a registry never gathers
         let _ = TextEncoder::new().encode_utf8(&registry.gather(), &mut head);
         process::write(&mut head);
         write_unrouted(unrouted, &mut head);
-        write_certificates(served, &mut head);
-        limits::write(served, &mut head);
-        Self { head: Some(head), rules: served.map(used).unwrap_or_default(), family: 0, next: 0 }
+        write_certificates(observed, &mut head);
+        limits::write(observed.map(|observed| &*observed.served), &mut head);
+        let shown = observed.map(Observed::shown).unwrap_or_default();
+        write_overflowed(&shown, &mut head);
+        Self { head: Some(head), rules: sets(shown), family: 0, next: 0 }
     }
 }
 
@@ -106,8 +121,8 @@ impl Iterator for Scrape {
             if self.next == 0 {
                 header(name, kind, help, &mut out);
             }
-            while let Some((labels, stats)) = self.rules.get(self.next) {
-                write(labels, stats, &mut out);
+            while let Some((labels, totals)) = self.rules.get(self.next) {
+                write(labels, totals, &mut out);
                 self.next += 1;
                 if out.len() >= PIECE {
                     return Some(out);
@@ -120,64 +135,84 @@ impl Iterator for Scrape {
     }
 }
 
-/// The rules that ever had a request, by label set. Two tables' or two sockets' rules with the
-/// same labels are one series.
-fn used(served: &dyn Served) -> Vec<(String, Stats)> {
-    let mut rules: BTreeMap<String, Stats> = BTreeMap::new();
-    served.rules(&mut |rule| {
-        if rule.stats.used().is_some() {
-            let stats = rules.entry(labels(rule)).or_default();
-            if !stats.iter().any(|known| Arc::ptr_eq(known, &rule.stats)) {
-                stats.push(Arc::clone(&rule.stats));
+impl Observed {
+    /// Shows this, with so many series for each tenant's rules.
+    pub(super) fn new(served: Arc<dyn Served>, series_per_tenant: usize) -> Self {
+        Self { served, budget: Mutex::new(Budget::new(series_per_tenant)) }
+    }
+
+    fn shown(&self) -> BTreeMap<Owner, Shown> {
+        let mut used: BTreeMap<Owner, Vec<Used>> = BTreeMap::new();
+        self.served.rules(&mut |rule| {
+            if let Some(rule) = Used::of(rule) {
+                used.entry(rule.tenant().cloned()).or_default().push(rule);
             }
-        }
-    });
-    rules.into_iter().collect()
+        });
+        self.budget.lock().settle(used)
+    }
 }
 
-fn labels(rule: &Rule) -> String {
-    let id = &rule.id;
-    let hostname = id.hostname.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
-    let mut out = String::with_capacity(256);
-    for (name, value) in [
-        ("gateway_namespace", &*id.gateway.namespace),
-        ("gateway", &id.gateway.name),
-        ("listener", &id.listener),
-        ("route_kind", id.route.kind.as_str()),
-        ("route_namespace", &id.route.key.namespace),
-        ("route", &id.route.key.name),
-        ("rule", &id.rule),
-        ("tenant", id.tenant.as_deref().unwrap_or_default()),
-        ("hostname", &hostname),
-    ] {
-        label(name, value, &mut out);
+/// What is shown, by label set. Two rules with the same labels are one series.
+fn sets(shown: BTreeMap<Owner, Shown>) -> Vec<(String, Totals)> {
+    let mut sets: BTreeMap<String, Totals> = BTreeMap::new();
+    for (owner, shown) in shown {
+        for (id, totals) in shown.rules {
+            sets.entry(labels(&id)).or_default().add(&totals);
+        }
+        if let Some(totals) = shown.overflow {
+            sets.insert(overflow_labels(owner.as_deref()), totals);
+        }
     }
+    sets.into_iter().collect()
+}
+
+fn labels(id: &RuleId) -> String {
+    let hostname = id.hostname.as_ref().map_or_else(|| "*".to_owned(), ToString::to_string);
+    set([
+        &id.gateway.namespace,
+        &id.gateway.name,
+        &id.listener,
+        id.route.kind.as_str(),
+        &id.route.key.namespace,
+        &id.route.key.name,
+        &id.rule,
+        id.tenant.as_deref().unwrap_or_default(),
+        &hostname,
+    ])
+}
+
+fn overflow_labels(tenant: Option<&str>) -> String {
+    let tenant = tenant.unwrap_or_default();
+    set([OVERFLOW, OVERFLOW, OVERFLOW, OVERFLOW, OVERFLOW, OVERFLOW, OVERFLOW, tenant, OVERFLOW])
+}
+
+fn set(values: [&str; 9]) -> String {
+    const NAMES: [&str; 9] = [
+        "gateway_namespace",
+        "gateway",
+        "listener",
+        "route_kind",
+        "route_namespace",
+        "route",
+        "rule",
+        "tenant",
+        "hostname",
+    ];
+    let mut out = String::with_capacity(256);
+    NAMES.iter().zip(values).for_each(|(name, value)| label(name, value, &mut out));
     out
 }
 
-fn requests(labels: &str, stats: &Stats, out: &mut String) {
-    let mut outcomes: BTreeMap<(u16, &str), u64> = BTreeMap::new();
-    for counters in stats.iter().filter_map(|stats| stats.used()) {
-        for (code, reason, count) in counters.outcomes() {
-            *outcomes.entry((code, reason)).or_default() += count;
-        }
-    }
-    for ((code, reason), count) in outcomes {
+fn requests(labels: &str, totals: &Totals, out: &mut String) {
+    for ((code, reason), count) in &totals.outcomes {
         let _ = writeln!(out, "paifang_requests_total{{{labels},code=\"{code}\",reason=\"{reason}\"}} {count}");
     }
 }
 
-fn durations(labels: &str, stats: &Stats, out: &mut String) {
-    let mut total = [0_u64; BUCKETS_US.len() + 1];
-    let mut seconds = 0.0;
-    for counters in stats.iter().filter_map(|stats| stats.used()) {
-        let (buckets, sum) = counters.durations();
-        total.iter_mut().zip(buckets).for_each(|(total, bucket)| *total += bucket);
-        seconds += sum.as_secs_f64();
-    }
+fn durations(labels: &str, totals: &Totals, out: &mut String) {
     let bounds = BUCKETS_US.iter().map(Some).chain([None]);
     let mut count = 0;
-    for (bound, bucket) in bounds.zip(total) {
+    for (bound, bucket) in bounds.zip(totals.buckets) {
         count += bucket;
         let _ = match bound {
             Some(micros) => {
@@ -187,25 +222,29 @@ fn durations(labels: &str, stats: &Stats, out: &mut String) {
             None => writeln!(out, "paifang_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {count}"),
         };
     }
+    let seconds = totals.duration.as_secs_f64();
     let _ = writeln!(out, "paifang_request_duration_seconds_sum{{{labels}}} {seconds}");
     let _ = writeln!(out, "paifang_request_duration_seconds_count{{{labels}}} {count}");
 }
 
-type Counter = fn(&Counters) -> &AtomicU64;
-
-fn total(stats: &Stats, counter: Counter) -> u64 {
-    let used = stats.iter().filter_map(|stats| stats.used());
-    used.map(|counters| counter(counters).load(Ordering::Relaxed)).sum()
-}
-
-fn sum(name: &str, labels: &str, stats: &Stats, counter: Counter, out: &mut String) {
-    let _ = writeln!(out, "{name}{{{labels}}} {}", total(stats, counter));
+fn line(name: &str, labels: &str, value: u64, out: &mut String) {
+    let _ = writeln!(out, "{name}{{{labels}}} {value}");
 }
 
 /// For what most rules never count.
-fn sum_if_any(name: &str, labels: &str, stats: &Stats, counter: Counter, out: &mut String) {
-    if total(stats, counter) > 0 {
-        sum(name, labels, stats, counter, out);
+fn line_if_any(name: &str, labels: &str, value: u64, out: &mut String) {
+    if value > 0 {
+        line(name, labels, value, out);
+    }
+}
+
+fn write_overflowed(shown: &BTreeMap<Owner, Shown>, out: &mut String) {
+    let name = "paifang_rules_overflowed";
+    header(name, "gauge", "Rules that are summed up because their tenant's budget of series is used up.", out);
+    for (owner, shown) in shown {
+        let mut labels = String::new();
+        label("tenant", owner.as_deref().unwrap_or_default(), &mut labels);
+        let _ = writeln!(out, "{name}{{{labels}}} {}", shown.overflowed);
     }
 }
 
@@ -217,12 +256,12 @@ fn write_unrouted(unrouted: &RuleStats, out: &mut String) {
     }
 }
 
-fn write_certificates(served: Option<&dyn Served>, out: &mut String) {
+fn write_certificates(observed: Option<&Observed>, out: &mut String) {
     let name = "paifang_certificate_not_after_seconds";
     header(name, "gauge", "Last second a listener's certificate is valid, since 1970.", out);
     let mut lines: BTreeMap<String, i64> = BTreeMap::new();
-    if let Some(served) = served {
-        served.certificates(&mut |gateway, listener, certificate| {
+    if let Some(observed) = observed {
+        observed.served.certificates(&mut |gateway, listener, certificate| {
             let mut labels = String::with_capacity(128);
             for (name, value) in [
                 ("gateway_namespace", &*gateway.namespace),

@@ -15,7 +15,7 @@ impl Compiler<'_> {
         Filters {
             request_headers: filters.request_headers.as_deref().map(header_edit).map(Box::new),
             response_headers: filters.response_headers.as_deref().map(header_edit).map(Box::new),
-            redirect: filters.redirect.as_deref().map(redirect).map(Box::new),
+            redirect: filters.redirect.as_deref().map(Redirect::from).map(Box::new),
             rewrite: filters.rewrite.as_deref().map(rewrite).map(Box::new),
             mirrors: filters.mirrors.iter().filter_map(|mirror| self.mirror(mirror)).collect(),
             cors: filters.cors.as_deref().map(cors).map(Box::new),
@@ -43,27 +43,31 @@ fn header_edit(edit: &ir::HeaderEdit) -> HeaderEdit {
     }
 }
 
-fn redirect(redirect: &ir::Redirect) -> Redirect {
-    Redirect {
-        scheme: redirect.scheme.as_deref().map(Into::into),
-        hostname: redirect.hostname.as_deref().map(Into::into),
-        port: redirect.port,
-        path: redirect.path.as_ref().map(path_modifier),
-        status: StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::FOUND),
+impl From<&ir::Redirect> for Redirect {
+    fn from(redirect: &ir::Redirect) -> Self {
+        Self {
+            scheme: redirect.scheme.as_deref().map(Into::into),
+            hostname: redirect.hostname.as_deref().map(Into::into),
+            port: redirect.port,
+            path: redirect.path.as_ref().map(Into::into),
+            status: StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::FOUND),
+        }
     }
 }
 
 fn rewrite(rewrite: &ir::Rewrite) -> Rewrite {
     Rewrite {
         hostname: rewrite.hostname.as_deref().and_then(|host| HeaderValue::from_str(host).ok()),
-        path: rewrite.path.as_ref().map(path_modifier),
+        path: rewrite.path.as_ref().map(Into::into),
     }
 }
 
-fn path_modifier(modifier: &ir::PathModifier) -> PathModifier {
-    match modifier {
-        ir::PathModifier::ReplaceFull(path) => PathModifier::ReplaceFull(path.as_str().into()),
-        ir::PathModifier::ReplacePrefix(path) => PathModifier::ReplacePrefix(path.as_str().into()),
+impl From<&ir::PathModifier> for PathModifier {
+    fn from(modifier: &ir::PathModifier) -> Self {
+        match modifier {
+            ir::PathModifier::ReplaceFull(path) => Self::ReplaceFull(path.as_str().into()),
+            ir::PathModifier::ReplacePrefix(path) => Self::ReplacePrefix(path.as_str().into()),
+        }
     }
 }
 

@@ -77,7 +77,8 @@ impl<'a> Compiler<'a> {
                 Some(unchanged) => Arc::clone(unchanged),
                 None => {
                     let stats = known.map_or_else(Arc::default, |old| Arc::clone(&old.stats));
-                    Arc::new(Rule { id, action: Arc::clone(&compiled.action), limits, stats })
+                    let (created, action) = (route.created, Arc::clone(&compiled.action));
+                    Arc::new(Rule { id, created, action, limits, stats })
                 }
             }
         });

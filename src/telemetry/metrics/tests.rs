@@ -40,7 +40,7 @@ fn scraped(metrics: &Metrics) -> String {
 
 fn of_rules(rules: Vec<Rule>) -> String {
     let metrics = Metrics::new().unwrap();
-    metrics.observe(Arc::new(Fixed(rules)));
+    metrics.observe(Arc::new(Fixed(rules)), usize::MAX);
     scraped(&metrics)
 }
 
@@ -195,7 +195,7 @@ fn ten_thousand_rules_come_in_pieces_of_bounded_size_and_families_stay_together(
     let rules: Vec<Rule> = (0..10_000).map(|n| rule(&format!("route-{n}"), None)).collect();
     rules.iter().for_each(|rule| rule.stats.counters().finish(200, "", Duration::ZERO));
     let metrics = Metrics::new().unwrap();
-    metrics.observe(Arc::new(Fixed(rules)));
+    metrics.observe(Arc::new(Fixed(rules)), usize::MAX);
     let mut names = Vec::new();
     let mut seen = BTreeSet::new();
     for piece in metrics.scrape() {
@@ -206,6 +206,30 @@ fn ten_thousand_rules_come_in_pieces_of_bounded_size_and_families_stay_together(
         names.extend(piece.lines().filter(|line| line.starts_with("paifang_retries_total{")).map(str::to_owned));
     }
     assert_eq!(names.len(), 10_000);
+}
+
+#[test]
+fn ten_thousand_rules_of_one_tenant_stay_within_its_budget_and_none_is_lost() {
+    let mut rules: Vec<Rule> = (0..10_000).map(|n| rule(&format!("route-{n}"), None)).collect();
+    for (n, rule) in rules.iter_mut().enumerate() {
+        rule.id.tenant = Some("shop".into());
+        rule.created = n as i64;
+        rule.stats.counters().finish(200, "", Duration::from_millis(1));
+    }
+    let metrics = Metrics::new().unwrap();
+    metrics.observe(Arc::new(Fixed(rules)), 2100);
+    for _ in 0..2 {
+        let text = scraped(&metrics);
+        let series: Vec<&str> = text.lines().filter(|line| line.contains("tenant=\"shop\",")).collect();
+        assert_eq!(series.len(), 2100 + 21, "100 rules, and the sum of all others");
+        let requests = series.iter().filter(|line| line.starts_with("paifang_requests_total{"));
+        let requests = requests.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+        assert_eq!(requests.sum::<u64>(), 10_000);
+        assert!(text.contains("\npaifang_rules_overflowed{tenant=\"shop\"} 9900\n"));
+        let sum = "route_namespace=\"__overflow__\",route=\"__overflow__\",rule=\"__overflow__\",tenant=\"shop\"";
+        assert!(series.iter().any(|line| line.contains(sum) && line.ends_with("code=\"200\",reason=\"\"} 9900")));
+        assert!(series.iter().any(|line| line.contains("route=\"route-99\"")), "the oldest have their own");
+    }
 }
 
 proptest! {

@@ -1,0 +1,29 @@
+//! A limit as people read it.
+
+use crate::ir::Limit;
+use crate::ir::limit::{Amount, Counting};
+
+/// What a limit allows, to whom, and who counts.
+pub(super) fn line(limit: &Limit) -> String {
+    let mode = if limit.enforced { "" } else { ", in Shadow mode" };
+    let (id, amount, counting) = (&limit.id, amount(limit.amount), counting(limit.counting));
+    let scope = format!("{:?}", limit.scope).to_lowercase();
+    format!("limit {} of {}: {amount} for each {scope}, counted {counting}{mode}", id.name, id.source)
+}
+
+fn amount(amount: Amount) -> String {
+    match amount {
+        Amount::Rate { requests, per, burst } => format!("{requests} requests in {per:?}, {burst} at once"),
+        Amount::Concurrency(number) => format!("{number} requests at one moment"),
+        Amount::Connections(number) => format!("{number} connections"),
+        Amount::Bandwidth(bytes) => format!("{bytes} bytes per second"),
+    }
+}
+
+fn counting(counting: Counting) -> &'static str {
+    match counting {
+        Counting::PerReplica => "by each replica",
+        Counting::Divide => "by each replica its part",
+        Counting::Global { .. } => "by all replicas together",
+    }
+}
