@@ -85,6 +85,7 @@ fn a_changed_value_anywhere_in_the_file_changes_the_settings() {
             "10000-29999" => "1-2",
             "Text" => "Json",
             "info" => "debug",
+            "100000" => "999",
             "" => "/tmp/x",
             "64Ki" | "16Ki" | "1Mi" | "4Mi" => "128Ki",
             text if text.ends_with('s') => "7s",
