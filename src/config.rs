@@ -55,6 +55,8 @@ settings! {
         "upstream" upstream: Upstream = Upstream::default(), Upstream::read;
         /// The access log.
         "accessLog" access_log: AccessLogConfig = AccessLogConfig::default(), AccessLogConfig::read;
+        /// What the process can take.
+        "limits" limits: LimitsConfig = LimitsConfig::default(), LimitsConfig::read;
         /// What the process says about itself.
         "log" log: LogConfig = LogConfig::default(), LogConfig::read;
     }
@@ -191,6 +193,12 @@ settings! {
         "responseTimeout" response_timeout: Duration = Duration::ZERO, duration::<0, DAY>;
         /// Pause before another try, where the route names none.
         "retryBackoff" retry_backoff: Duration = Duration::from_millis(25), duration::<0, MINUTE>;
+    }
+
+    /// What the process can take.
+    pub struct LimitsConfig {
+        /// Requests at one moment; when there are more, tenants get their shares.
+        "capacity" capacity: u32 = 10_000, count::<1, 10_000_000>;
     }
 
     /// The access log.

@@ -50,6 +50,7 @@ pub use app::{Generation, Routes};
 pub use server::Server;
 
 use crate::config::{Config, PathRules};
+use crate::limit::Clock;
 use crate::telemetry::label::UpstreamConnect;
 use crate::telemetry::{AccessLog, Metrics};
 use context::Context;
@@ -75,6 +76,8 @@ pub struct Proxy {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) access_log: AccessLog,
     pub(crate) mirrors: Arc<Mirrors>,
+    /// The time that limits go by.
+    pub(crate) clock: Clock,
     /// Set when the process is about to end.
     pub(crate) draining: Arc<AtomicBool>,
 }

@@ -18,6 +18,7 @@ mod matcher;
 pub mod oracle;
 pub mod path;
 mod query;
+pub mod shares;
 pub mod stats;
 
 use std::collections::HashMap;
@@ -33,6 +34,7 @@ pub use claims::Claims;
 pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
 pub use path::HostTable;
+pub use shares::Shares;
 
 use crate::ir::{Backend, BackendKey};
 use crate::snapshot::Socket;
@@ -54,6 +56,8 @@ pub struct Table {
     pub backends: Cells,
     /// Who alone may serve what.
     pub claims: Arc<Claims>,
+    /// What each tenant gets of a saturated gateway.
+    pub shares: Shares,
     /// What they were made from.
     settings: OrdMap<BackendKey, Backend>,
     /// Every listener once, in the order of the IR; one may serve several sockets.
@@ -61,6 +65,12 @@ pub struct Table {
 }
 
 impl Table {
+    /// The empty table of a gateway that is saturated by so many requests in flight; without a bound by default.
+    #[must_use]
+    pub fn of_capacity(capacity: u32) -> Self {
+        Self { shares: Shares::of(capacity), ..Self::default() }
+    }
+
     /// What a socket serves.
     #[must_use]
     pub fn port(&self, socket: &Socket) -> Option<&Arc<Port>> {

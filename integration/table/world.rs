@@ -70,6 +70,7 @@ impl World {
             listeners: listeners.map(|(n, listener)| Arc::new(self.listener(n, listener))).collect(),
             backends: backends.collect(),
             claims: Arc::clone(&self.claims),
+            ..Ir::default()
         }
     }
 

@@ -14,6 +14,7 @@ use crate::proxy::{Routes, Server};
 use crate::snapshot::Socket;
 use crate::source::live::Live;
 use crate::source::{State, Store};
+use crate::table::Table;
 use crate::telemetry::{AccessLog, Metrics};
 
 /// The longest rest between two passes.
@@ -47,7 +48,8 @@ impl Edge {
     /// # Errors
     /// When threads or metrics cannot be set up.
     pub fn start(config: Config, inputs: Inputs, access_log: AccessLog, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
-        let (config, routes) = (Arc::new(config), Arc::new(Routes::default()));
+        let nothing = Table::of_capacity(config.limits.capacity);
+        let (config, routes) = (Arc::new(config), Arc::new(Routes::starting_with(nothing)));
         let server = Server::start(Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics), access_log)?;
         metrics.observe(Arc::clone(&routes) as Arc<_>);
         let pass = Pass::new(&config, Arc::clone(&metrics), Arc::clone(&routes), server, inputs.live);

@@ -36,7 +36,13 @@ impl Clock {
     /// The time since the start.
     #[must_use]
     pub fn now(&self) -> Moment {
-        Moment::new(self.0.elapsed())
+        self.at(Instant::now())
+    }
+
+    /// The time from the start to an instant that was read already.
+    #[must_use]
+    pub fn at(&self, instant: Instant) -> Moment {
+        Moment::new(instant.saturating_duration_since(self.0))
     }
 }
 

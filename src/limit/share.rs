@@ -121,6 +121,12 @@ impl Share {
         self.settle();
     }
 
+    /// The capacity.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.members.lock().capacity
+    }
+
     /// Requests in flight.
     #[must_use]
     pub fn used(&self) -> u32 {

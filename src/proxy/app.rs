@@ -21,6 +21,7 @@ use crate::api::ObjectKey;
 use crate::config::Config;
 use crate::ir::{Certificate, ListenerProtocol};
 use crate::snapshot::Socket;
+use crate::table::shares::Part;
 use crate::table::{Rule, Table};
 use crate::telemetry::{Metrics, Served};
 
@@ -37,6 +38,12 @@ pub struct Generation {
 pub struct Routes(ArcSwap<Generation>);
 
 impl Routes {
+    /// What is served at first.
+    #[must_use]
+    pub fn starting_with(table: Table) -> Self {
+        Self(ArcSwap::from_pointee(Generation { table: Arc::new(table), ..Generation::default() }))
+    }
+
     /// Replaces the generation; requests under way keep theirs.
     pub fn publish(&self, table: Arc<Table>) {
         let tls = TlsListeners::build(&table, &self.0.load().tls);
@@ -175,6 +182,14 @@ impl HttpServerApp for Http2App {
 }
 
 impl Served for Routes {
+    fn shares(&self, visit: &mut dyn FnMut(&Part)) {
+        self.table().shares.parts().for_each(|part| visit(&part));
+    }
+
+    fn capacity(&self) -> u32 {
+        self.table().shares.capacity()
+    }
+
     fn rules(&self, visit: &mut dyn FnMut(&Rule)) {
         self.table().rules().for_each(|rule| visit(rule));
     }

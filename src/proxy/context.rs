@@ -14,6 +14,7 @@ use super::forwarded::RequestId;
 use super::mirror::MirrorFeed;
 use super::patience::{self, Patience};
 use crate::api::ObjectKey;
+use crate::limit::share::Admission;
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
 use crate::table::backend::InFlight;
@@ -99,6 +100,8 @@ pub struct Context {
     pub(crate) tried: SmallVec<[SocketAddr; 2]>,
     /// The current try, counted on its endpoint.
     pub(crate) in_flight: Option<InFlight>,
+    /// Its place in the share of its tenant.
+    pub(crate) admission: Option<Admission>,
     /// What went wrong, for metrics and logs.
     pub(crate) reason: Reason,
     /// `X-Request-ID`.
@@ -130,6 +133,7 @@ impl Context {
             tries: 0,
             tried: SmallVec::new(),
             in_flight: None,
+            admission: None,
             reason: Reason::None,
             request_id: None,
             mirrored_try: None,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorSource, ErrorType};
@@ -50,6 +50,14 @@ impl Fail {
             _ => 13,
         }
     }
+
+    /// When to come again, in seconds, where that may help.
+    pub(crate) const fn retry_after(&self) -> Option<HeaderValue> {
+        match self.reason {
+            Reason::Saturated => Some(HeaderValue::from_static("1")),
+            _ => None,
+        }
+    }
 }
 
 impl From<Refusal> for Fail {
@@ -78,6 +86,8 @@ pub(crate) const INVALID_BACKEND: Fail =
     Fail::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::InvalidBackend, "the route's backend is not usable");
 pub(crate) const NO_ENDPOINTS: Fail =
     Fail::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NoEndpoints, "no endpoint of the backend is ready");
+pub(crate) const SATURATED: Fail =
+    Fail::new(StatusCode::SERVICE_UNAVAILABLE, Reason::Saturated, "the gateway is busy: try again");
 pub(crate) const TIMEOUT: Fail =
     Fail::new(StatusCode::GATEWAY_TIMEOUT, Reason::RequestTimeout, "the request took longer than its route allows");
 pub(crate) const INTERNAL: Fail =
@@ -179,7 +189,7 @@ mod tests {
     /// GRPCRoute: UNAVAILABLE for whatever is wrong with a backend; the rest as `docs/grpc.md` says.
     #[test]
     fn each_failure_has_its_grpc_status() {
-        for fail in [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS] {
+        for fail in [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS, SATURATED] {
             assert_eq!(fail.grpc_status(), 14, "{}", fail.message);
         }
         for kind in [ErrorType::ConnectRefused, ErrorType::ConnectionClosed, ErrorType::InvalidHTTPHeader] {
@@ -194,8 +204,8 @@ mod tests {
 
     #[test]
     fn a_reason_stands_for_one_status() {
-        for fail in [NOT_FOUND, GRPC_VERSION, MISDIRECTED, NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS, TIMEOUT, INTERNAL]
-        {
+        let backends = [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS];
+        for fail in [NOT_FOUND, GRPC_VERSION, MISDIRECTED, SATURATED, TIMEOUT, INTERNAL].into_iter().chain(backends) {
             assert_eq!(fail.status.as_u16(), fail.reason.status(), "{}", fail.message);
         }
     }

@@ -16,6 +16,7 @@ use super::forwarded::RequestId;
 use super::{Proxy, authority, cors, forwarded, head, mirror, path, redirect, respond, response_filter};
 use crate::api::Kind;
 use crate::config::Downstream;
+use crate::table::shares::Saturated;
 use crate::table::{Action, Found, Listener, Query};
 use crate::telemetry::Reason;
 
@@ -84,6 +85,7 @@ fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::R
     let (Some(rule), Some(listener)) = (ctx.rule.clone(), ctx.listener.clone()) else {
         return Err(fail::INTERNAL.into());
     };
+    ctx.admission = rule.share.admit(proxy.clock.at(ctx.started)).map_err(|Saturated| fail::SATURATED)?;
     ctx.deadline = rule.action.request_timeout.and_then(|limit| Instant::now().checked_add(limit));
     if let Some(head) = local_answer(&rule.action, &listener, session, ctx)? {
         return Err(Answer::Header(Box::new(head)));

@@ -37,6 +37,9 @@ pub(crate) async fn fail(session: &mut Session, fail: &Fail, ctx: &Context) -> R
         Form::Plain => rendered(fail.status, "text/plain; charset=utf-8", format!("{}\n", fail.message))?,
     };
     head.insert_header(header::SERVER, SERVER)?;
+    if let Some(seconds) = fail.retry_after() {
+        head.insert_header(header::RETRY_AFTER, seconds)?;
+    }
     response_filter::edit(session, &mut head, ctx)?;
     answer(session, head, body).await
 }

@@ -15,6 +15,7 @@ use super::listener::Listeners;
 use super::mirror::Mirrors;
 use super::workers::Workers;
 use crate::config::Config;
+use crate::limit::Clock;
 use crate::snapshot::{Socket, SocketState};
 use crate::telemetry::{AccessLog, Metrics};
 
@@ -37,7 +38,7 @@ impl Server {
         access_log: AccessLog,
     ) -> io::Result<Self> {
         let draining = Arc::new(AtomicBool::new(false));
-        let mirrors = Arc::new(Mirrors::new());
+        let (mirrors, clock) = (Arc::new(Mirrors::new()), Clock::start());
         // the pool is the thread's own
         let settings = Arc::new(ServerConf {
             threads: 1,
@@ -51,6 +52,7 @@ impl Server {
                 metrics: Arc::clone(&metrics),
                 access_log: access_log.clone(),
                 mirrors: Arc::clone(&mirrors),
+                clock,
                 draining: Arc::clone(&draining),
             };
             http_proxy(&settings, proxy)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::backend::BackendCell;
+use super::shares::Part;
 use super::stats::RuleStats;
 use crate::api::ObjectKey;
 use crate::ir::{Hostname, InvalidBackend, RouteId};
@@ -19,6 +20,8 @@ pub struct Rule {
     pub action: Arc<Action>,
     /// Its counters; carried over from the previous table.
     pub stats: Arc<RuleStats>,
+    /// What its tenant gets of a saturated gateway.
+    pub share: Arc<Part>,
 }
 
 /// The identity of a rule: the label set of its metrics.

@@ -26,7 +26,7 @@ pub(crate) use host::Source;
 pub(crate) use route::CompiledRoute;
 
 use super::hostmap::HostMap;
-use super::{BackendCell, Cells, Claims, Listener, Map, Port, Table};
+use super::{BackendCell, Cells, Claims, Listener, Map, Port, Shares, Table};
 use crate::ir::{Backend, BackendKey, Ir, Pattern, Route, Target};
 use crate::snapshot::Socket;
 
@@ -38,10 +38,13 @@ impl Table {
         let previous = previous.unwrap_or(&empty);
         let (backends, changed) = carry_cells(&ir.backends, previous);
         let claims = Claims::compile(&ir.claims, &previous.claims);
-        let mut compiler = Compiler::new(&backends, changed, &claims);
+        let shares = previous.shares.compile(&ir.shares);
+        let mut compiler = Compiler::new(&backends, changed, &claims, shares);
         let listeners = compiler.listeners(&ir.listeners, &previous.listeners);
+        let shares = compiler.shares;
         let ports = ports(&listeners, &previous.ports);
-        Self { generation: previous.generation + 1, ports, backends, claims, settings: ir.backends.clone(), listeners }
+        let (generation, settings) = (previous.generation + 1, ir.backends.clone());
+        Self { generation, ports, backends, claims, shares, settings, listeners }
     }
 }
 
@@ -49,6 +52,7 @@ impl Table {
 struct Compiler<'a> {
     cells: &'a Cells,
     claims: &'a Arc<Claims>,
+    shares: Shares,
     /// Backends whose cell is not the one the previous table had.
     changed: HashSet<BackendKey, RandomState>,
     /// By address of the route, which the IR keeps alive: shared by listeners and hostnames.
@@ -60,8 +64,13 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(cells: &'a Cells, changed: HashSet<BackendKey, RandomState>, claims: &'a Arc<Claims>) -> Self {
-        Self { cells, claims, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
+    fn new(
+        cells: &'a Cells,
+        changed: HashSet<BackendKey, RandomState>,
+        claims: &'a Arc<Claims>,
+        shares: Shares,
+    ) -> Self {
+        Self { cells, claims, shares, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
     }
 
     /// Whether what was compiled from one route serves another: equal, and with the same cells.

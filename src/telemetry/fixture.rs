@@ -24,7 +24,7 @@ pub(super) fn rule(route: &str, hostname: Option<&str>) -> Rule {
         rule: "0".into(),
         hostname: hostname.and_then(Hostname::parse),
     };
-    Rule { id, action: Arc::new(action), stats: Arc::default() }
+    Rule { id, action: Arc::new(action), stats: Arc::default(), share: Arc::default() }
 }
 
 /// A certificate from Secret `infra/wildcard`.

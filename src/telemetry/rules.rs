@@ -11,16 +11,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prometheus::{Registry, TextEncoder};
 use smallvec::SmallVec;
 
-use super::process;
+use super::{process, shares};
 use crate::api::ObjectKey;
 use crate::ir::Certificate;
 use crate::table::Rule;
+use crate::table::shares::Part;
 use crate::table::stats::{BUCKETS_US, Counters, RuleStats};
 
 /// What is served at this moment, as far as metrics show it. May visit the same thing twice.
 pub trait Served: Send + Sync {
     /// Visits every rule.
     fn rules(&self, visit: &mut dyn FnMut(&Rule));
+
+    /// Visits the share of every tenant.
+    fn shares(&self, visit: &mut dyn FnMut(&Part));
+
+    /// Requests at one moment at which the process is saturated.
+    fn capacity(&self) -> u32;
 
     /// Visits every certificate of every listener: Gateway, listener's name, certificate.
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate));
@@ -78,6 +85,7 @@ impl Scrape {
         process::write(&mut head);
         write_unrouted(unrouted, &mut head);
         write_certificates(served, &mut head);
+        shares::write(served, &mut head);
         Self { head: Some(head), rules: served.map(used).unwrap_or_default(), family: 0, next: 0 }
     }
 }
@@ -235,7 +243,7 @@ pub(super) fn header(name: &str, kind: &str, help: &str, out: &mut String) {
 }
 
 /// Appends `name="value"`, with a comma in front unless it is the first.
-fn label(name: &str, value: &str, out: &mut String) {
+pub(super) fn label(name: &str, value: &str, out: &mut String) {
     if !out.is_empty() {
         out.push(',');
     }

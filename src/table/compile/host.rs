@@ -60,6 +60,7 @@ impl<'a> Compiler<'a> {
             return Source { compiled: Arc::clone(&old.compiled), rules: old.rules.clone() };
         }
         let compiled = self.route(route);
+        let share = self.shares.part(route.tenant.as_ref());
         let rules = route.rules.iter().enumerate().zip(&compiled.rules);
         let rules = rules.map(|((position, rule), compiled)| {
             let id = RuleId {
@@ -72,7 +73,7 @@ impl<'a> Compiler<'a> {
             };
             let known = old.and_then(|old| known(&old.rules, &id, position));
             let stats = known.map_or_else(Arc::default, |old| Arc::clone(&old.stats));
-            Arc::new(Rule { id, action: Arc::clone(&compiled.action), stats })
+            Arc::new(Rule { id, action: Arc::clone(&compiled.action), stats, share: Arc::clone(&share) })
         });
         Source { rules: rules.collect(), compiled }
     }

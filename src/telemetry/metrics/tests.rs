@@ -9,6 +9,7 @@ use crate::api::{ObjectKey, ObjectRef};
 use crate::ir::Certificate;
 use crate::snapshot::Object;
 use crate::table::Rule;
+use crate::table::shares::Part;
 use crate::telemetry::Reason;
 use crate::telemetry::fixture::{certificate, rule};
 use crate::telemetry::label::Label;
@@ -21,6 +22,14 @@ struct Fixed(Vec<Rule>);
 impl Served for Fixed {
     fn rules(&self, visit: &mut dyn FnMut(&Rule)) {
         self.0.iter().for_each(visit);
+    }
+
+    fn shares(&self, visit: &mut dyn FnMut(&Part)) {
+        visit(&Part::default());
+    }
+
+    fn capacity(&self) -> u32 {
+        10_000
     }
 
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate)) {
@@ -119,7 +128,12 @@ fn a_rule_without_requests_has_no_series_and_one_met_twice_is_counted_once() {
     let (idle, busy) = (rule("idle", None), rule("busy", None));
     busy.stats.counters().finish(200, "", Duration::ZERO);
     // the same rule on another socket, and its heir in a table that began to count anew
-    let again = Rule { id: busy.id.clone(), action: Arc::clone(&busy.action), stats: Arc::clone(&busy.stats) };
+    let again = Rule {
+        id: busy.id.clone(),
+        action: Arc::clone(&busy.action),
+        stats: Arc::clone(&busy.stats),
+        share: Arc::default(),
+    };
     let heir = rule("busy", None);
     heir.stats.counters().finish(200, "", Duration::ZERO);
     heir.stats.counters().finish(404, "", Duration::ZERO);
