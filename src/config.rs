@@ -199,6 +199,8 @@ settings! {
     pub struct LimitsConfig {
         /// Requests at one moment; when there are more, tenants get their shares.
         "capacity" capacity: u32 = 10_000, count::<1, 10_000_000>;
+        /// TLS handshakes of one tenant that may wait for their turn on one thread.
+        "handshakes" handshakes: usize = 4096, count::<1, 1_000_000>;
     }
 
     /// The access log.

@@ -28,6 +28,7 @@ mod rewrite;
 pub mod server;
 mod stream;
 mod tls;
+mod turns;
 mod upstream_peer;
 mod upstream_request_filter;
 mod workers;

@@ -196,6 +196,12 @@ impl Member {
         self.share.settle();
     }
 
+    /// Its weight.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.account.weight.load(Ordering::Relaxed)
+    }
+
     /// Its requests in flight.
     #[must_use]
     pub fn used(&self) -> u32 {

@@ -141,11 +141,12 @@ impl SocketApp {
         self.edge.routes.load().table.ports.get(&self.socket).map(|port| port.protocol)
     }
 
-    /// The TLS side of the listener that serves a server name.
-    pub(crate) fn tls_listener(&self, name: &str) -> Option<Arc<TlsListener>> {
+    /// The TLS side of the listener that serves a server name, and the share of the tenant whose name it is.
+    pub(crate) fn tls_listener(&self, name: &str) -> Option<(Arc<TlsListener>, Arc<Part>)> {
         let generation = self.edge.routes.load();
         let listener = generation.table.ports.get(&self.socket)?.listener(name)?;
-        generation.tls.get(self.socket, listener).cloned()
+        let tls = generation.tls.get(self.socket, listener)?;
+        Some((Arc::clone(tls), generation.table.shares.of_tenant(listener.tenant(name))))
     }
 }
 

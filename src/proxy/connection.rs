@@ -102,8 +102,12 @@ async fn handshake(app: &ConnectionApp, tcp: TcpStream, peer: SocketAddr) -> Res
     let start =
         LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await.map_err(|_| Handshake::Failed)?;
     let name = start.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
-    let chosen = app.tls_listener(name.trim_end_matches('.')).ok_or(Handshake::NoCertificate)?;
-    let tls = start.into_stream(Arc::clone(&chosen.config)).await.map_err(|_| Handshake::Failed)?;
+    let (chosen, share) = app.tls_listener(name.trim_end_matches('.')).ok_or(Handshake::NoCertificate)?;
+    let turn = app.worker.turns.take(&share).await.ok_or(Handshake::Crowded)?;
+    // the key exchange and the signature are made here, the rest waits for the client
+    let rest = start.into_stream(Arc::clone(&chosen.config));
+    drop(turn);
+    let tls = rest.await.map_err(|_| Handshake::Failed)?;
     let (_, session) = tls.get_ref();
     let http2 = session.alpn_protocol() == Some(b"h2");
     let digests = Digests { context: chosen.connection.digest(), tls: Some(describe(session)), ..digests };

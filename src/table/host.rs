@@ -76,6 +76,13 @@ impl Listener {
         Found { hit, refused, shadowed }
     }
 
+    /// The tenant whose a host is before a path is known: who claims it, or else whose route has it.
+    #[must_use]
+    pub fn tenant(&self, host: &str) -> Option<&Arc<str>> {
+        let served = || self.hosts.covering(host).flat_map(|host| &host.sources).next();
+        self.claims.owner(host, "/").or_else(|| served()?.compiled.route.tenant.as_ref())
+    }
+
     fn may<'a>(&self, owner: Option<&'a Arc<str>>) -> May<'a> {
         match owner {
             Some(owner) => May::Only(owner),

@@ -87,6 +87,13 @@ impl Shares {
         part
     }
 
+    /// The part of a tenant that has one; else that of those without tenant.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: Option<&Arc<str>>) -> Arc<Part> {
+        let known = tenant.and_then(|tenant| self.known.get(tenant)?.upgrade());
+        known.unwrap_or_else(|| Arc::clone(&self.rest))
+    }
+
     /// Every part, in no order.
     pub fn parts(&self) -> impl Iterator<Item = Arc<Part>> {
         self.known.values().filter_map(Weak::upgrade).chain([Arc::clone(&self.rest)])
@@ -135,6 +142,12 @@ impl Part {
             return Err(Saturated);
         }
         Ok(admission)
+    }
+
+    /// Its weight among others.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.member.weight()
     }
 
     /// Requests in flight.

@@ -64,6 +64,8 @@ labels! {
         Ok = "ok",
         /// No listener has a certificate for the server name.
         NoCertificate = "no_certificate",
+        /// Too many of the same tenant were waiting for their turn.
+        Crowded = "crowded",
         /// It took too long.
         Timeout = "timeout",
         /// Anything else: no common version, a broken client, a closed connection.
@@ -215,6 +217,6 @@ mod tests {
         let counters = LabelledCounter::<Handshake>::register(&registry, "handshakes", "test").unwrap();
         counters.inc(Handshake::Timeout);
         let values: Vec<u64> = Handshake::ALL.iter().map(|label| counters.value(*label)).collect();
-        assert_eq!(values, [0, 0, 1, 0]);
+        assert_eq!(values, [0, 0, 0, 1, 0]);
     }
 }
