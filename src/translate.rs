@@ -9,6 +9,7 @@
 //! class ─► gateway ─► listener ─► conflict ─► exposure ─► socket::claim ─┐
 //!            certificate · grant · address                               ├─► gateway::report ─► ir.listeners,
 //! route ─► memo, else route::{http,grpc} ─► filter · backend ─► attach ──┘                     statuses, services
+//! policy, tenant ─► limit: what may be taken of all that ─► ir.limits, ir.shares, statuses
 //! ```
 
 mod address;
@@ -25,6 +26,7 @@ mod filter;
 mod finding;
 mod gateway;
 mod grant;
+mod limit;
 mod listener;
 mod memo;
 mod pattern;
@@ -79,6 +81,7 @@ pub struct Translator {
     routes: memo::Memo,
     certificates: certificate::Certificates,
     tenants: tenant::Memo,
+    limits: limit::Memo,
 }
 
 impl Translator {
@@ -93,6 +96,7 @@ impl Translator {
         route::attach_all(&env, &mut self.routes, &mut gateways, &mut out);
         gateway::report(gateways, &snapshot.facts, &mut out);
         tenants.report(|tenant| self.routes.sum().attached_routes_of(tenant), &mut out);
+        self.limits.report(&env, &mut out);
         out.ir.claims = Arc::clone(tenants.owners.claims());
         out
     }

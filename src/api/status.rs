@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::gateway::listener::{GatewayAddress, RouteGroupKind};
 use super::gateway::shared::ParentReference;
-use super::policy::status::ClaimsStatus;
+use super::policy::status::{AncestorReference, ClaimsStatus};
 
 /// One condition. `lastTransitionTime` is added by whoever writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -113,6 +113,26 @@ pub struct TenantStatus {
     pub claims: ClaimsStatus,
 }
 
+/// `status` of a policy, as GEP-713 has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyStatus {
+    /// One entry for each target.
+    pub ancestors: Vec<PolicyAncestorStatus>,
+}
+
+/// Status of a policy at one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyAncestorStatus {
+    /// The target.
+    pub ancestor_ref: AncestorReference,
+    /// Always ours.
+    pub controller_name: &'static str,
+    /// Accepted, Programmed.
+    pub conditions: Vec<Condition>,
+}
+
 /// The status of any object we report on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -125,4 +145,6 @@ pub enum Status {
     Route(RouteStatus),
     /// Tenant
     Tenant(TenantStatus),
+    /// RateLimitPolicy
+    Policy(PolicyStatus),
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::api::status::{Condition, ConditionStatus, GatewayStatus, RouteStatus, Status, TenantStatus};
+use crate::api::status::{Condition, ConditionStatus, GatewayStatus, PolicyStatus, RouteStatus, Status, TenantStatus};
 use crate::source::Location;
 use crate::translate::{Problem, Translation};
 
@@ -15,6 +15,7 @@ pub(crate) fn write(translation: &Translation, out: &mut String) -> fmt::Result 
             Status::Gateway(status) => gateway(status, out)?,
             Status::Route(status) => route(status, out)?,
             Status::Tenant(status) => tenant(status, out)?,
+            Status::Policy(status) => policy(status, out)?,
         }
     }
     Ok(())
@@ -78,6 +79,19 @@ fn route(status: &RouteStatus, out: &mut String) -> fmt::Result {
         }
         writeln!(out)?;
         conditions(&parent.conditions, 2, out)?;
+    }
+    Ok(())
+}
+
+fn policy(status: &PolicyStatus, out: &mut String) -> fmt::Result {
+    for target in &status.ancestors {
+        let reference = &target.ancestor_ref;
+        write!(out, "  target {} {}", reference.kind, reference.name)?;
+        if let Some(section) = &reference.section_name {
+            write!(out, " section {section}")?;
+        }
+        writeln!(out)?;
+        conditions(&target.conditions, 2, out)?;
     }
     Ok(())
 }

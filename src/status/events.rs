@@ -139,7 +139,18 @@ fn conditions(status: &Value) -> Vec<(String, &Value)> {
         let conditions = entry.as_object().map_or(&[][..], |entry| list(entry, "conditions"));
         all.extend(conditions.iter().map(|it| (format!("parent {parent}: "), it)));
     }
+    for entry in list(status, "ancestors").iter().filter(|entry| is_ours(entry)) {
+        let target = entry.get("ancestorRef").map(target).unwrap_or_default();
+        let conditions = entry.as_object().map_or(&[][..], |entry| list(entry, "conditions"));
+        all.extend(conditions.iter().map(|it| (format!("{target}: "), it)));
+    }
     all
+}
+
+fn target(reference: &Value) -> String {
+    let part = |field: &str| reference.get(field).and_then(Value::as_str);
+    let section = part("sectionName").map(|section| format!(" section '{section}'")).unwrap_or_default();
+    format!("{} '{}'{section}", part("kind").unwrap_or_default(), part("name").unwrap_or_default())
 }
 
 fn parent(reference: &Value) -> String {

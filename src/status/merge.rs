@@ -1,9 +1,11 @@
 //! From the status an object has and the one it should have to the one to write. Pure.
 //!
-//! What others wrote survives as it is: their entries in `parents`, their conditions beside ours, their
+//! What others wrote survives as it is: their entries in `parents` and `ancestors`, their conditions beside ours, their
 //! fields. Ours are recognised by [`CONTROLLER_NAME`] and [`OWN_CONDITIONS`].
 
+mod ancestors;
 mod conditions;
+mod entries;
 mod parents;
 
 use serde_json::{Map, Value};
@@ -23,7 +25,7 @@ impl Now {
 }
 
 /// The whole status to write, or `None` when what is there is right already. Without a wanted status,
-/// what is ours in a route's `parents` goes.
+/// what is ours in a route's `parents` or a policy's `ancestors` goes.
 pub(crate) fn merge(object: &ObjectRef, current: &Value, wanted: Option<&Status>, now: Now) -> Option<Value> {
     let none = Map::new();
     let current = current.as_object().unwrap_or(&none);
@@ -33,7 +35,9 @@ pub(crate) fn merge(object: &ObjectRef, current: &Value, wanted: Option<&Status>
         Some(Status::Gateway(wanted)) => gateway(&mut next, wanted, now),
         Some(Status::Route(wanted)) => parents::set(&mut next, &object.key.namespace, &wanted.parents, now),
         Some(Status::Tenant(wanted)) => tenant(&mut next, wanted, now),
+        Some(Status::Policy(wanted)) => ancestors::set(&mut next, &wanted.ancestors, now),
         None if has_parents(object.kind) => parents::set(&mut next, &object.key.namespace, &[], now),
+        None if object.kind == Kind::RateLimitPolicy => ancestors::set(&mut next, &[], now),
         None => {}
     }
     (next != *current).then_some(Value::Object(next))
@@ -79,7 +83,7 @@ fn listener(known: &[Value], wanted: &ListenerStatus, now: Now) -> Value {
     Value::Object(entry)
 }
 
-/// Whether an entry of `parents` is ours.
+/// Whether an entry of `parents` or `ancestors` is ours.
 pub(crate) fn is_ours(entry: &Value) -> bool {
     entry.get("controllerName").and_then(Value::as_str) == Some(CONTROLLER_NAME)
 }

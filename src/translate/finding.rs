@@ -99,6 +99,14 @@ impl Findings {
         rejected.map(|finding| finding.concern = Concern::ResolvedRefs).count() > 0
     }
 
+    /// Turns what speaks against `Accepted` into notices: a part of an object is left out, the rest holds.
+    pub(crate) fn into_notices(mut self) -> Self {
+        for finding in self.0.iter_mut().filter(|finding| finding.concern == Concern::Accepted) {
+            finding.concern = Concern::Notice;
+        }
+        self
+    }
+
     /// Takes over what another step found.
     pub(crate) fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);

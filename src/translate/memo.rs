@@ -113,13 +113,19 @@ mod tests {
         let selector = json!({"from": "Selector", "selector": {"matchLabels": {"open": "yes"}}});
         let tenant = |name: &str, claims: Value| {
             json!({"kind": "Tenant", "metadata": {"name": name},
-                "spec": {"namespaces": {"matchLabels": {"open": "yes"}}, "claims": claims}})
+                "spec": {"namespaces": {"matchLabels": {"open": "yes"}}, "claims": claims, "limits": {"concurrency": 7}}})
         };
         let elsewhere = |name: &str| {
             let backends = json!([{"name": "web", "namespace": "other", "port": 80}, {"name": "api", "port": 80}]);
             let parents = json!([{"name": "gw"}, {"name": "second", "namespace": "default"}]);
             let hostnames = json!([format!("{name}.example.com")]);
             route(name, json!({"hostnames": hostnames, "parentRefs": parents, "rules": [{"backendRefs": backends}]}))
+        };
+        let limited = |name: &str, kind: &str, target: &str, section: Option<&str>| {
+            let group = if kind == "Tenant" { "paifang.dev" } else { "gateway.networking.k8s.io" };
+            let target = json!({"group": group, "kind": kind, "name": target, "sectionName": section});
+            let limit = json!({"concurrency": 5, "scope": "Route", "counting": "Divide"});
+            json!({"kind": "RateLimitPolicy", "metadata": {"name": name}, "spec": {"targetRefs": [target], "limits": {"a": limit}}})
         };
         let mirror = json!([{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "api", "port": 80}}}]);
         let mut affine = service("default", "api");
@@ -140,6 +146,11 @@ mod tests {
             elsewhere("one"),
             named(elsewhere("one"), "generation", json!(6)),
             named(elsewhere("two"), "creationTimestamp", json!("2026-01-01T00:00:00Z")),
+            limited("one", "HTTPRoute", "one", None),
+            limited("one", "HTTPRoute", "two", None),
+            limited("two", "Gateway", "gw", Some("b")),
+            limited("two", "HTTPRoute", "one", Some("none")),
+            named(limited("three", "Tenant", "open", None), "namespace", json!("other")),
             route("mirrored", json!({"rules": [{"filters": mirror, "backendRefs": [{"name": "gone", "port": 80}]}]})),
             named(
                 route("guest", json!({"parentRefs": [{"name": "gw", "namespace": "default"}]})),
@@ -152,7 +163,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_translator_with_a_past_says_what_one_without_says(
-            steps in proptest::collection::vec((0_usize..17, any::<bool>()), 1..40),
+            steps in proptest::collection::vec((0_usize..22, any::<bool>()), 1..40),
         ) {
             let objects: Vec<Object> = manifests().into_iter().flat_map(|manifest| {
                 let kind = crate::api::Kind::ALL.into_iter().find(|kind| manifest["kind"] == kind.as_str()).unwrap();
@@ -162,7 +173,7 @@ mod tests {
                 }
                 Object::from_json(kind, &manifest)
             }).collect();
-            prop_assert_eq!(objects.len(), 17);
+            prop_assert_eq!(objects.len(), 22);
             let mut translator = Translator::default();
             let mut world: Snapshot = snapshot([class()]);
             for (which, put) in steps {

@@ -14,13 +14,14 @@ use super::claim::Owners;
 use super::field::Field;
 use super::finding::{Concern, Findings};
 use super::gateway::created;
+use super::limit;
 use super::reason::Reason;
 use super::{Translation, selector, status};
 use crate::api::policy::status::{ClaimsStatus, Contest};
 use crate::api::policy::{Mode, Tenant};
 use crate::api::status::{Condition, Status, TenantStatus};
 use crate::api::{Kind, ObjectKey, ObjectRef};
-use crate::ir::{Claim, Hostname, one_spelling};
+use crate::ir::{Claim, Hostname, Limit, Share, one_spelling};
 use crate::snapshot::{Objects, Snapshot};
 
 /// How many contests a status lists.
@@ -35,6 +36,10 @@ pub(crate) struct Tenants {
     by_namespace: Mutex<HashMap<Arc<str>, Option<Arc<str>>, RandomState>>,
     /// What belongs to whom, and how it is looked up.
     pub(crate) owners: Owners,
+    /// The ceilings of all.
+    pub(crate) limits: Vec<Arc<Limit>>,
+    /// Their shares, sorted by tenant.
+    pub(crate) shares: Vec<Share>,
 }
 
 #[derive(Debug)]
@@ -48,6 +53,8 @@ struct Judged {
     findings: Findings,
     namespaces: u32,
     claims: ClaimsStatus,
+    limits: Vec<Arc<Limit>>,
+    share: Option<Share>,
 }
 
 /// The Tenants as they were last judged: they change seldom.
@@ -77,7 +84,15 @@ impl Tenants {
         let mut judged: Vec<_> = objects.into_iter().map(|(key, it)| judge(key, it, &mut taken)).collect();
         tell_contests(&mut judged);
         count_namespaces(snapshot, &mut judged);
-        Self { owners: Owners::new(taken.into_values()), tenants: judged, by_namespace: Mutex::default() }
+        let mut shares: Vec<_> = judged.iter().filter_map(|tenant| tenant.share.clone()).collect();
+        shares.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+        Self {
+            owners: Owners::new(taken.into_values()),
+            limits: judged.iter().flat_map(|tenant| &tenant.limits).cloned().collect(),
+            shares,
+            tenants: judged,
+            by_namespace: Mutex::default(),
+        }
     }
 
     /// The tenant of a namespace.
@@ -155,6 +170,8 @@ fn judge(key: &ObjectKey, tenant: &Tenant, taken: &mut Taken) -> Judged {
         findings: Findings::default(),
         namespaces: 0,
         claims: ClaimsStatus::default(),
+        limits: Vec::new(),
+        share: None,
     };
     if judged.selector.is_none() {
         // Nobody means every namespace. The API server refuses it; an object from before may still say it.
@@ -163,6 +180,8 @@ fn judge(key: &ObjectKey, tenant: &Tenant, taken: &mut Taken) -> Judged {
         judged.findings.reject(Reason::UnsupportedValue, &at.name("namespaces"), "it selects every namespace", remedy);
         return judged;
     }
+    judged.limits = limit::ceilings(name, spec, &mut judged.findings);
+    judged.share = limit::share(name, spec);
     let enforced = judged.enforced;
     for (index, claim) in spec.claims.iter().enumerate() {
         for hostname in &claim.hostnames {

@@ -85,7 +85,6 @@ pub(super) fn unserved(kind: Kind) -> Option<(String, &'static str)> {
         Kind::ListenerSet => "write its listeners into the Gateway",
         Kind::TlsRoute | Kind::TcpRoute | Kind::UdpRoute => "HTTPRoute and GRPCRoute are served",
         Kind::ShareGrant => "write a ReferenceGrant",
-        Kind::RateLimitPolicy => "nothing is limited by it",
         _ => return None,
     };
     Some((format!("{} is checked but not served yet", kind.as_str()), remedy))
@@ -177,7 +176,6 @@ mod tests {
             Kind::ListenerSet,
             Kind::BackendTlsPolicy,
             Kind::ShareGrant,
-            Kind::RateLimitPolicy,
         ];
         assert_eq!(unserved.collect::<HashSet<_>>(), HashSet::from(silent));
     }

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use super::Violations;
 use crate::api::policy::limit::Rate;
 use crate::api::policy::share_grant::{ShareGrantSpec, ShareGrantTo};
-use crate::api::policy::tenant::{Quotas, Share, TenantLimits, TenantSpec};
+use crate::api::policy::tenant::{Quotas, TenantSpec};
 
 /// Checks the rules between the fields of a Tenant.
 pub(super) fn check(spec: &TenantSpec, out: &mut Violations) {
@@ -27,16 +27,10 @@ pub(super) fn check(spec: &TenantSpec, out: &mut Violations) {
     }
 }
 
-/// Claims are enforced. The rest is read and checked.
+/// Claims, limits and shares are enforced. Quotas are read and checked.
 fn warn_without_effect(spec: &TenantSpec, out: &mut Violations) {
-    for (field, written) in [
-        ("quotas", spec.quotas != Quotas::default()),
-        ("limits", spec.limits != TenantLimits::default()),
-        ("share", spec.share != Share::default()),
-    ] {
-        if written {
-            out.warn(format!("spec.{field}"), "is checked but has no effect yet", "nothing is denied by it");
-        }
+    if spec.quotas != Quotas::default() {
+        out.warn("spec.quotas", "is checked but has no effect yet", "nothing is denied by it");
     }
 }
 

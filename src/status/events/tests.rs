@@ -41,6 +41,16 @@ fn conditions_of_other_controllers_are_theirs_to_tell() {
 }
 
 #[test]
+fn a_policy_that_is_refused_at_a_target_is_told_of_it() {
+    let target =
+        json!({"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "cart", "sectionName": "pay"});
+    let refused = json!({"ancestors": [{"controllerName": CONTROLLER_NAME, "ancestorRef": target,
+        "conditions": [{"type": "Accepted", "status": "False", "reason": "TargetNotFound", "message": "m"}]}]});
+    let turned = turns(&Value::Null, &refused);
+    assert_eq!(turned[0].note, "HTTPRoute 'cart' section 'pay': Accepted is False: m");
+}
+
+#[test]
 fn an_event_gets_a_name_that_the_api_server_takes() {
     let of = |gateway: &str| name(&ObjectRef::new(Kind::Gateway, ObjectKey::new("shop", gateway)));
     assert_eq!(of("gw"), "gw-", "a '.' at the end is refused");

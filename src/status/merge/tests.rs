@@ -7,7 +7,10 @@ use serde_json::json;
 use super::*;
 use crate::api::ObjectKey;
 use crate::api::gateway::shared::ParentReference;
-use crate::api::status::{Condition, ConditionStatus, RouteParentStatus, RouteStatus, SupportedFeature};
+use crate::api::policy::status::AncestorReference;
+use crate::api::status::{
+    Condition, ConditionStatus, PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus, SupportedFeature,
+};
 
 fn route() -> ObjectRef {
     ObjectRef::new(Kind::HttpRoute, ObjectKey::new("shop", "cart"))
@@ -62,6 +65,52 @@ fn entries_of_other_controllers_stay_as_they_are() {
     let left = merge(&route(), &next, None, now(0)).unwrap();
     assert_eq!(left["parents"], json!([foreign]), "without a status only theirs are left");
     assert_eq!(merge(&route(), &left, None, now(0)), None);
+}
+
+fn policy() -> ObjectRef {
+    ObjectRef::new(Kind::RateLimitPolicy, ObjectKey::new("shop", "api"))
+}
+
+fn ancestor(name: &str, conditions: Vec<Condition>) -> PolicyAncestorStatus {
+    let ancestor_ref = AncestorReference {
+        group: "gateway.networking.k8s.io".to_owned(),
+        kind: "HTTPRoute".to_owned(),
+        namespace: Some("shop".to_owned()),
+        name: name.to_owned(),
+        section_name: None,
+    };
+    PolicyAncestorStatus { ancestor_ref, controller_name: CONTROLLER_NAME, conditions }
+}
+
+#[test]
+fn targets_of_a_policy_are_told_beside_what_others_say() {
+    let reference = |name: &str| json!({"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": "shop", "name": name});
+    let foreign =
+        json!({"ancestorRef": reference("cart"), "controllerName": "other/one", "extra": [1], "conditions": []});
+    let stale = json!({"type": "x.io/Stale", "status": "True", "reason": "R", "message": "m",
+        "lastTransitionTime": "2020-01-01T00:00:00Z"});
+    let known = json!({"ancestorRef": reference("cart"), "controllerName": CONTROLLER_NAME, "conditions": [stale]});
+    let gone = json!({"ancestorRef": reference("gone"), "controllerName": CONTROLLER_NAME, "conditions": []});
+    let current = json!({"ancestors": [gone, known, foreign], "others": {"a": 1}});
+    let told = |names: &[&str]| {
+        let one = |name: &&str| ancestor(name, vec![condition("Accepted", ConditionStatus::True, 4)]);
+        Status::Policy(PolicyStatus { ancestors: names.iter().map(one).collect() })
+    };
+    let next = merge(&policy(), &current, Some(&told(&["new", "cart"])), now(0)).unwrap();
+    let names: Vec<_> =
+        next["ancestors"].as_array().unwrap().iter().map(|it| it["ancestorRef"]["name"].clone()).collect();
+    assert_eq!(names, ["cart", "cart", "new"], "each keeps its place, new ones come last");
+    assert_eq!(next["ancestors"][1], foreign);
+    assert_eq!(next["ancestors"][0]["conditions"][0], stale);
+    assert_eq!(next["ancestors"][2]["ancestorRef"], reference("new"));
+    assert_eq!(next["others"], json!({"a": 1}));
+    assert_eq!(merge(&policy(), &next, Some(&told(&["new", "cart"])), now(9)), None);
+    let left = merge(&policy(), &next, None, now(0)).unwrap();
+    assert_eq!(left["ancestors"], json!([foreign]), "without a status only theirs are left");
+    let others: Vec<_> =
+        (0..14).map(|n| json!({"ancestorRef": reference(&format!("{n}")), "controllerName": "o/o"})).collect();
+    let next = merge(&policy(), &json!({"ancestors": others}), Some(&told(&["a", "b", "c", "d"])), now(0)).unwrap();
+    assert_eq!(next["ancestors"].as_array().unwrap().len(), 16, "no more than GEP-713 allows");
 }
 
 /// Conformance: GatewayPreserveForeignConditions.

@@ -149,6 +149,7 @@ fn generation(status: &Status) -> i64 {
         Status::Gateway(status) => most(&status.conditions),
         Status::Tenant(status) => most(&status.conditions),
         Status::Route(status) => status.parents.iter().filter_map(|parent| most(&parent.conditions)).max(),
+        Status::Policy(status) => status.ancestors.iter().filter_map(|target| most(&target.conditions)).max(),
     };
     most.unwrap_or_default()
 }

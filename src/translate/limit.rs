@@ -1,0 +1,145 @@
+//! Limits: those of RateLimitPolicies and the ceilings of Tenants, one list for the data plane.
+//!
+//! All limits on the way of a request hold, so there is nothing to decide between two policies: whoever adds
+//! one can only lower what is let through.
+
+mod amount;
+mod ceiling;
+mod condition;
+mod key;
+mod policy;
+mod read;
+mod target;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use self::policy::Judged;
+use super::field::Field;
+use super::finding::Findings;
+use super::reason::Reason;
+use super::{Env, Translation};
+use crate::api::{Kind, ObjectKey, ObjectRef};
+use crate::ir::{Limit, RouteId, Share};
+use crate::snapshot::{Snapshot, differences};
+
+pub(crate) use ceiling::{ceilings, share};
+
+/// Kinds that any policy may depend on: its target may be a Gateway of ours, or the tenant of its namespace.
+const COMMON: [Kind; 4] = [Kind::GatewayClass, Kind::Gateway, Kind::Namespace, Kind::Tenant];
+
+/// The policies as they were last judged. A change costs what changed, and a limit that stays the same stays
+/// the very same.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    /// What they depend on: the policies themselves, [`COMMON`], and routes.
+    before: Snapshot,
+    policies: BTreeMap<ObjectKey, Judged>,
+    /// The policies that name a route, whether or not it is there.
+    by_route: HashMap<RouteId, BTreeSet<ObjectKey>, RandomState>,
+    limits: Arc<[Arc<Limit>]>,
+    shares: Arc<[Share]>,
+}
+
+impl Memo {
+    /// Judges what has to be judged, and says how everything stands.
+    pub(crate) fn report(&mut self, env: &Env<'_>, out: &mut Translation) {
+        let common = COMMON.into_iter().all(|kind| self.before.shares(env.snapshot, kind));
+        let changed = if common { self.changed(env.snapshot) } else { self.all(env.snapshot) };
+        self.keep(env.snapshot);
+        for key in &changed {
+            self.judge(env, key);
+        }
+        if !common || !changed.is_empty() {
+            let limits = self.policies.values().flat_map(|judged| &judged.limits).chain(&env.tenants.limits);
+            self.limits = same(&self.limits, limits.cloned().collect());
+            if *self.shares != *env.tenants.shares {
+                self.shares = env.tenants.shares.as_slice().into();
+            }
+        }
+        self.give(out);
+    }
+
+    /// The policies that differ, and those that name a route that does.
+    fn changed(&self, snapshot: &Snapshot) -> BTreeSet<ObjectKey> {
+        let mut changed: BTreeSet<_> =
+            differences(&self.before.rate_limit_policies, &snapshot.rate_limit_policies).cloned().collect();
+        if !self.by_route.is_empty() {
+            let id = |kind| move |key: &ObjectKey| RouteId { kind, key: key.clone() };
+            let http = differences(&self.before.http_routes, &snapshot.http_routes).map(id(Kind::HttpRoute));
+            let grpc = differences(&self.before.grpc_routes, &snapshot.grpc_routes).map(id(Kind::GrpcRoute));
+            let named = http.chain(grpc).filter_map(|route| self.by_route.get(&route));
+            changed.extend(named.flatten().cloned());
+        }
+        changed
+    }
+
+    /// Every policy, and those that are gone.
+    fn all(&self, snapshot: &Snapshot) -> BTreeSet<ObjectKey> {
+        self.policies.keys().chain(snapshot.rate_limit_policies.keys()).cloned().collect()
+    }
+
+    /// Nothing but what is compared the next time: old objects must not be kept alive.
+    fn keep(&mut self, snapshot: &Snapshot) {
+        self.before = Snapshot {
+            rate_limit_policies: snapshot.rate_limit_policies.clone(),
+            gateway_classes: snapshot.gateway_classes.clone(),
+            gateways: snapshot.gateways.clone(),
+            namespaces: snapshot.namespaces.clone(),
+            tenants: snapshot.tenants.clone(),
+            http_routes: snapshot.http_routes.clone(),
+            grpc_routes: snapshot.grpc_routes.clone(),
+            ..Snapshot::default()
+        };
+    }
+
+    fn judge(&mut self, env: &Env<'_>, key: &ObjectKey) {
+        for route in self.policies.remove(key).into_iter().flat_map(|judged| judged.routes) {
+            if let Some(policies) = self.by_route.get_mut(&route) {
+                policies.remove(key);
+                if policies.is_empty() {
+                    self.by_route.remove(&route);
+                }
+            }
+        }
+        let Some(policy) = env.snapshot.rate_limit_policies.get(key) else { return };
+        let judged = policy::judge(env, key, policy);
+        for route in &judged.routes {
+            self.by_route.entry(route.clone()).or_default().insert(key.clone());
+        }
+        self.policies.insert(key.clone(), judged);
+    }
+
+    fn give(&self, out: &mut Translation) {
+        for (key, judged) in &self.policies {
+            let object = ObjectRef::new(Kind::RateLimitPolicy, key.clone());
+            out.statuses.insert(object, Arc::clone(&judged.status));
+            out.problems.extend(judged.problems.iter().cloned());
+        }
+        out.ir.limits = Arc::clone(&self.limits);
+        out.ir.shares = Arc::clone(&self.shares);
+    }
+}
+
+/// The new limits, sorted; each that is as it was is the very same, and so is the list.
+fn same(before: &Arc<[Arc<Limit>]>, mut limits: Vec<Arc<Limit>>) -> Arc<[Arc<Limit>]> {
+    limits.sort_by(|a, b| a.id.cmp(&b.id));
+    for limit in &mut limits {
+        let place = before.binary_search_by(|known| known.id.cmp(&limit.id));
+        let known = place.ok().and_then(|place| before.get(place));
+        if let Some(known) = known.filter(|known| *known == limit) {
+            *limit = Arc::clone(known);
+        }
+    }
+    if **before == *limits { Arc::clone(before) } else { limits.into() }
+}
+
+/// Says that something cannot be honoured as it is written.
+fn invalid(findings: &mut Findings, at: &Field<'_>, message: impl Into<String>, remedy: &str) {
+    findings.reject(Reason::Invalid, at, message, remedy);
+}
+
+#[cfg(test)]
+mod tests;
