@@ -81,7 +81,7 @@ fn limits(key: &ObjectKey, spec: &RateLimitPolicySpec, findings: &mut Findings) 
 /// A connection is there before it is known which route it is for.
 fn refuse_connections(spec: &RateLimitPolicySpec, at: &Field<'_>, findings: &mut Findings) {
     if let Some((name, _)) = spec.limits.iter().find(|(_, limit)| limit.connections.is_some()) {
-        let message = format!("limit '{name}' counts connections, which are no route's");
+        let message = format!("limit '{name}' counts connections, and a connection has no route");
         invalid(findings, at, message, "put it on a Gateway or a Tenant, in a policy of its own");
     }
 }
