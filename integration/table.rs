@@ -72,6 +72,18 @@ fn assert_cells_are_current(table: &Table, ir: &Ir) {
     }
 }
 
+/// Rules are under the limits that they would be under in a fresh table, in the same order.
+fn assert_limits_are_current(table: &Table, ir: &Ir) {
+    let limits = |rule: &Rule| -> Vec<_> {
+        rule.limits.meters.iter().map(|meter| (meter.limit.source.id.clone(), meter.limit.source.amount)).collect()
+    };
+    let fresh = Table::compile(ir, None);
+    let expected: HashMap<_, _> = fresh.rules().map(|rule| (&rule.id, limits(rule))).collect();
+    for rule in table.rules() {
+        assert_eq!(limits(rule), expected[&rule.id]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -101,6 +113,7 @@ proptest! {
             let next = Table::compile(&ir, Some(&table));
             assert_agree(&next, &ir, &requests);
             assert_cells_are_current(&next, &ir);
+            assert_limits_are_current(&next, &ir);
             assert_counters_are_kept(&table, &next);
             assert_eq!(next.generation, table.generation + 1);
             table = next;

@@ -16,12 +16,16 @@
 //! | [`bandwidth`] | how fast bytes go |
 //! | [`global`] | rates that all replicas count together, in Redis or Valkey |
 //! | [`counting`] | what a rate means where several replicas count |
+//! | [`denials`] | how often limits denied |
+//! | [`basis`] | what all of them share |
 
 pub mod bandwidth;
+pub mod basis;
 pub mod clock;
 pub mod concurrency;
 pub mod counting;
 pub mod decision;
+pub mod denials;
 pub mod gcra;
 pub mod global;
 pub mod header;
@@ -30,4 +34,5 @@ pub mod lines;
 pub mod rate;
 pub mod share;
 
+pub use basis::Basis;
 pub use clock::{Clock, Moment};

@@ -13,6 +13,7 @@ mod forwarded;
 mod head;
 mod headers;
 mod idle;
+mod limits;
 mod linger;
 mod listener;
 mod logging;
@@ -51,10 +52,10 @@ pub use app::{Generation, Routes};
 pub use server::Server;
 
 use crate::config::{Config, PathRules};
-use crate::limit::Clock;
 use crate::telemetry::label::UpstreamConnect;
 use crate::telemetry::{AccessLog, Metrics};
 use context::Context;
+use limits::Gate;
 use mirror::Mirrors;
 
 /// A path as routes see it.
@@ -77,8 +78,7 @@ pub struct Proxy {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) access_log: AccessLog,
     pub(crate) mirrors: Arc<Mirrors>,
-    /// The time that limits go by.
-    pub(crate) clock: Clock,
+    pub(crate) gate: Gate,
     /// Set when the process is about to end.
     pub(crate) draining: Arc<AtomicBool>,
 }

@@ -16,7 +16,7 @@ mod lease;
 mod merge;
 mod provision;
 mod queue;
-mod replicas;
+pub mod replicas;
 mod request;
 #[cfg(test)]
 mod testing;

@@ -14,6 +14,7 @@ pub mod dump;
 mod grpc;
 pub mod host;
 mod hostmap;
+pub mod limits;
 mod matcher;
 pub mod oracle;
 pub mod path;
@@ -33,10 +34,12 @@ pub use backend::BackendCell;
 pub use claims::Claims;
 pub(crate) use grpc::is_grpc;
 pub use host::{Listener, Port};
+pub use limits::Limits;
 pub use path::HostTable;
 pub use shares::Shares;
 
 use crate::ir::{Backend, BackendKey};
+use crate::limit::Basis;
 use crate::snapshot::Socket;
 
 /// Maps of the table: fast, seeded hashing.
@@ -58,17 +61,25 @@ pub struct Table {
     pub claims: Arc<Claims>,
     /// What each tenant gets of a saturated gateway.
     pub shares: Shares,
-    /// What they were made from.
+    /// What may be taken.
+    pub limits: Arc<Limits>,
+    /// What the backends were made from.
     settings: OrdMap<BackendKey, Backend>,
     /// Every listener once, in the order of the IR; one may serve several sockets.
     pub listeners: Box<[Arc<Listener>]>,
 }
 
 impl Table {
-    /// The empty table of a gateway that is saturated by so many requests in flight; without a bound by default.
+    /// An empty table, for others to be compiled upon whose limits share a basis.
     #[must_use]
-    pub fn of_capacity(capacity: u32) -> Self {
-        Self { shares: Shares::of(capacity), ..Self::default() }
+    pub fn on(basis: Arc<Basis>) -> Self {
+        Self { limits: Limits::on(basis), ..Self::default() }
+    }
+
+    /// The same for a gateway that is saturated by so many requests in flight; before there is no bound.
+    #[must_use]
+    pub fn of_capacity(self, capacity: u32) -> Self {
+        Self { shares: Shares::of(capacity), ..self }
     }
 
     /// What a socket serves.

@@ -8,6 +8,7 @@ pub mod access_log;
 #[cfg(test)]
 mod fixture;
 pub mod label;
+mod limits;
 #[doc = include_str!("docs/metrics.md")]
 pub mod metrics;
 mod process;

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang::api::{Kind, ObjectKey};
+use paifang::ir::limit::{Amount, Counting, Denial, Scope};
 use paifang::ir::{
-    Attached, Backend, BackendKey, BackendProtocol, Claim, Filters, GrpcMatch, GrpcParts, Hostname, Ir, Listener,
-    ListenerProtocol, Match, PathMatch, Route, RouteId, Rule, Target, Timeouts, ValueMatch, ValuePattern,
-    WeightedBackend,
+    Attached, Backend, BackendKey, BackendProtocol, Claim, Filters, GrpcMatch, GrpcParts, Hostname, Ir, Limit, LimitId,
+    LimitSource, LimitTarget, Listener, ListenerProtocol, Match, PathMatch, Route, RouteId, Rule, Target, Timeouts,
+    ValueMatch, ValuePattern, WeightedBackend,
 };
 use paifang::snapshot::Socket;
 use paifang::table::Query;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{self, select};
 
 /// A route with where it is attached.
 #[derive(Debug, Clone)]
@@ -35,6 +36,7 @@ pub struct World {
     routes: BTreeMap<RouteId, Placed>,
     backends: BTreeMap<u16, bool>,
     claims: Arc<[Claim]>,
+    limits: Arc<[Arc<Limit>]>,
     /// Bit n: listener n serves only what is claimed.
     required: u8,
 }
@@ -70,6 +72,7 @@ impl World {
             listeners: listeners.map(|(n, listener)| Arc::new(self.listener(n, listener))).collect(),
             backends: backends.collect(),
             claims: Arc::clone(&self.claims),
+            limits: Arc::clone(&self.limits),
             ..Ir::default()
         }
     }
@@ -123,6 +126,7 @@ impl World {
         }
         if next() < 3 {
             mixed.claims.clone_from(&second.claims);
+            mixed.limits.clone_from(&second.limits);
             mixed.required = second.required;
         }
         mixed
@@ -179,6 +183,7 @@ pub fn plain(count: u16) -> World {
         routes: (0..count).map(placed).collect(),
         backends: (0..count).map(|n| (n, false)).collect(),
         claims: Arc::default(),
+        limits: Arc::default(),
         required: 0,
     }
 }
@@ -239,12 +244,16 @@ fn world(routes: BoxedStrategy<Vec<Placed>>) -> impl Strategy<Value = World> {
     let names = Just(vec![None, name("*.t"), name("a.t"), name("*.a.t"), name("b.t")]).prop_shuffle();
     let listeners = (names, 1_usize..4, vec(1_u8..4, 3));
     let backends = vec(prop_oneof![1 => Just(None), 4 => any::<bool>().prop_map(Some)], 4);
-    (listeners, routes, backends, claims()).prop_map(|((names, count, sockets), routes, backends, claims)| World {
-        listeners: names.into_iter().take(count).zip(sockets).collect(),
-        routes: routes.into_iter().map(|placed| (placed.route.id.clone(), placed)).collect(),
-        backends: (0..).zip(backends).filter_map(|(n, affinity)| Some((n, affinity?))).collect(),
-        claims: claims.0,
-        required: claims.1,
+    let owned = (claims(), limits());
+    (listeners, routes, backends, owned).prop_map(|((names, count, sockets), routes, backends, (claims, limits))| {
+        World {
+            limits,
+            listeners: names.into_iter().take(count).zip(sockets).collect(),
+            routes: routes.into_iter().map(|placed| (placed.route.id.clone(), placed)).collect(),
+            backends: (0..).zip(backends).filter_map(|(n, affinity)| Some((n, affinity?))).collect(),
+            claims: claims.0,
+            required: claims.1,
+        }
     })
 }
 
@@ -263,6 +272,33 @@ fn claims() -> impl Strategy<Value = (Arc<[Claim]>, u8)> {
             enforced,
         };
         (unique.into_iter().map(claim).collect(), required)
+    })
+}
+
+/// Half of the worlds have none.
+fn limits() -> impl Strategy<Value = Arc<[Arc<Limit>]>> {
+    let route = LimitTarget::Route { route: route_id(Kind::HttpRoute, "n", "r"), rule: None };
+    let targets = vec![LimitTarget::Tenant("t1".into()), LimitTarget::Namespace("n-a".into()), route];
+    let scope = select(vec![Scope::Listener, Scope::Tenant, Scope::Rule]);
+    let limit = (select(vec!["a", "b", "c"]), (sample::subsequence(targets, 1..3), scope, 1_u32..3));
+    let limits = prop_oneof![Just(Vec::new()).boxed(), vec(limit, 1..4).boxed()];
+    limits.prop_map(|limits| {
+        let unique: BTreeMap<_, _> = limits.into_iter().collect();
+        let limit = |(name, (targets, scope, requests)): (&str, _)| {
+            Arc::new(Limit {
+                id: LimitId { source: LimitSource::Tenant("t".into()), name: name.into() },
+                targets,
+                amount: Amount::Rate { requests, per: Duration::from_secs(1), burst: 1 },
+                scope,
+                key: Vec::new(),
+                counting: Counting::PerReplica,
+                when: Vec::new(),
+                except: Vec::new(),
+                enforced: true,
+                denial: Denial::default(),
+            })
+        };
+        unique.into_iter().map(limit).collect()
     })
 }
 

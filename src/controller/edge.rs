@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::pass::{Pass, View};
 use super::tidy;
 use crate::config::Config;
+use crate::proxy::server::Limits;
 use crate::proxy::{Routes, Server};
 use crate::snapshot::Socket;
 use crate::source::live::Live;
@@ -38,6 +39,8 @@ pub struct Inputs {
     pub store: Arc<Store>,
     /// What else an API server says of them; with a folder nothing.
     pub live: Arc<Live>,
+    /// What limits work with.
+    pub limits: Limits,
 }
 
 type Stop = oneshot::Sender<bool>;
@@ -48,9 +51,11 @@ impl Edge {
     /// # Errors
     /// When threads or metrics cannot be set up.
     pub fn start(config: Config, inputs: Inputs, access_log: AccessLog, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
-        let nothing = Table::of_capacity(config.limits.capacity);
-        let (config, routes) = (Arc::new(config), Arc::new(Routes::starting_with(nothing)));
-        let server = Server::start(Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics), access_log)?;
+        let (config, routes) = (Arc::new(config), Arc::new(Routes::default()));
+        let nothing = Table::on(Arc::clone(&inputs.limits.basis)).of_capacity(config.limits.capacity);
+        routes.publish(Arc::new(nothing));
+        let shared = (Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics));
+        let server = Server::start(shared.0, shared.1, shared.2, access_log, &inputs.limits)?;
         metrics.observe(Arc::clone(&routes) as Arc<_>);
         let pass = Pass::new(&config, Arc::clone(&metrics), Arc::clone(&routes), server, inputs.live);
         let (view_sender, view) = watch::channel(View::default());

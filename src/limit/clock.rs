@@ -1,5 +1,7 @@
 //! The time as limits see it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Nanoseconds since some moment in the past, the same for all that shares a state. Lasts 584 years.
@@ -22,27 +24,63 @@ impl std::ops::Add<Duration> for Moment {
     }
 }
 
-/// The process's monotonic clock. Its copies agree; each `now` costs one reading of the system's.
-#[derive(Debug, Clone, Copy)]
-pub struct Clock(Instant);
+/// What limits take for the time. Its copies agree; each `now` costs one reading of the system's clock.
+#[derive(Debug, Clone)]
+pub struct Clock(Source);
+
+#[derive(Debug, Clone)]
+enum Source {
+    System(Instant),
+    Hand(Arc<AtomicU64>),
+}
+
+/// Moves a clock that does not move by itself.
+#[derive(Debug, Clone)]
+pub struct Hand(Arc<AtomicU64>);
 
 impl Clock {
-    /// A clock that starts now.
+    /// The system's monotonic clock, from now on.
     #[must_use]
     pub fn start() -> Self {
-        Self(Instant::now())
+        Self(Source::System(Instant::now()))
+    }
+
+    /// A clock that stands still until it is moved.
+    #[must_use]
+    pub fn by_hand() -> (Self, Hand) {
+        let time = Arc::new(AtomicU64::new(0));
+        (Self(Source::Hand(Arc::clone(&time))), Hand(time))
     }
 
     /// The time since the start.
     #[must_use]
     pub fn now(&self) -> Moment {
-        self.at(Instant::now())
+        match &self.0 {
+            Source::System(_) => self.at(Instant::now()),
+            Source::Hand(time) => Moment(time.load(Ordering::Acquire)),
+        }
     }
 
-    /// The time from the start to an instant that was read already.
+    /// The time from the start to an instant that was read already; a clock that stands still has its own.
     #[must_use]
     pub fn at(&self, instant: Instant) -> Moment {
-        Moment::new(instant.saturating_duration_since(self.0))
+        match &self.0 {
+            Source::System(start) => Moment::new(instant.saturating_duration_since(*start)),
+            Source::Hand(_) => self.now(),
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl Hand {
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        self.0.fetch_add(nanos(time), Ordering::AcqRel);
     }
 }
 

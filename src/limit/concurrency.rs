@@ -3,6 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+pub use each::Each;
+
+use super::keys::Key;
+
+mod each;
+
 /// A number that may be in use at once. One serves for requests as well as for connections.
 #[derive(Debug)]
 pub struct Concurrency {
@@ -14,7 +20,13 @@ pub struct Concurrency {
 /// One that is in use, until it is dropped.
 #[derive(Debug)]
 #[must_use = "what is dropped at once limits nothing"]
-pub struct Permit(Arc<Concurrency>);
+pub struct Permit(Of);
+
+#[derive(Debug)]
+enum Of {
+    All(Arc<Concurrency>),
+    Key(Arc<Each>, Key),
+}
 
 impl Concurrency {
     /// At most `max` at once; 0 admits none.
@@ -25,12 +37,16 @@ impl Concurrency {
 
     /// Admits one more, or counts a denial.
     pub fn acquire(self: &Arc<Self>) -> Option<Permit> {
-        let max = self.max.load(Ordering::Relaxed);
-        if more(&self.used, max) {
-            return Some(Permit(Arc::clone(self)));
+        let permit = self.enter(self.max.load(Ordering::Relaxed));
+        if permit.is_none() {
+            self.denied.fetch_add(1, Ordering::Relaxed);
         }
-        self.denied.fetch_add(1, Ordering::Relaxed);
-        None
+        permit
+    }
+
+    /// Admits one more if there are less than `max`, whatever the maximum is else; counts no denial.
+    pub fn enter(self: &Arc<Self>, max: u32) -> Option<Permit> {
+        more(&self.used, max).then(|| Permit(Of::All(Arc::clone(self))))
     }
 
     /// Changes the maximum. What is in use stays in use, even if that is more.
@@ -53,7 +69,10 @@ impl Concurrency {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.used.fetch_sub(1, Ordering::Relaxed);
+        match &self.0 {
+            Of::All(limit) => _ = limit.used.fetch_sub(1, Ordering::Relaxed),
+            Of::Key(each, key) => each.leave(*key),
+        }
     }
 }
 

@@ -21,20 +21,32 @@ use super::rate::{Mode, RateLimit, Taken};
 /// Limits of one request for which nothing is allocated.
 const USUAL: usize = 8;
 
+/// Whatever has a rate limit: the limit itself, or what somebody wants to be told of.
+pub trait Limited<'l>: Copy {
+    /// The limit.
+    fn rate(self) -> &'l RateLimit;
+}
+
+impl<'l> Limited<'l> for &'l RateLimit {
+    fn rate(self) -> &'l RateLimit {
+        self
+    }
+}
+
 /// A request that does not pass. Nothing was taken.
 #[derive(Debug, Clone, Copy)]
-pub struct Refusal<'l> {
+pub struct Refusal<L> {
     /// The limit that asks for the longest wait.
-    pub limit: &'l RateLimit,
+    pub limit: L,
     /// What it said.
     pub denied: Denied,
 }
 
 /// A request that passed.
 #[derive(Debug)]
-pub struct Passed<'l> {
+pub struct Passed<'l, L = &'l RateLimit> {
     /// The enforced limit with the smallest part of its burst left, the first of equals.
-    pub tightest: Option<(&'l RateLimit, Allowed)>,
+    pub tightest: Option<(L, Allowed)>,
     taken: SmallVec<[Taken<'l>; USUAL]>,
 }
 
@@ -42,7 +54,7 @@ pub struct Passed<'l> {
 ///
 /// # Errors
 /// A limit denied it.
-pub fn decide<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Result<Passed<'l>, Refusal<'l>> {
+pub fn decide<'l, L: Limited<'l>>(limits: &[(L, Key)], now: Moment, cost: u32) -> Result<Passed<'l, L>, Refusal<L>> {
     // a single limit needs no look before the leap
     if limits.len() > 1
         && let Some(refusal) = refusal(limits, now, cost)
@@ -53,37 +65,38 @@ pub fn decide<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Re
 }
 
 /// The limit that would deny for the longest time.
-fn refusal<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Option<Refusal<'l>> {
-    let mut worst: Option<Refusal<'l>> = None;
-    for (limit, key) in limits.iter().filter(|(limit, _)| limit.mode == Mode::Enforce) {
-        if let Err(denied) = limit.peek(*key, now, cost) {
-            limit.count_denied();
+fn refusal<'l, L: Limited<'l>>(limits: &[(L, Key)], now: Moment, cost: u32) -> Option<Refusal<L>> {
+    let mut worst: Option<Refusal<L>> = None;
+    for (limit, key) in limits.iter().filter(|(limit, _)| limit.rate().mode == Mode::Enforce) {
+        if let Err(denied) = limit.rate().peek(*key, now, cost) {
+            limit.rate().count_denied();
             if worst.is_none_or(|other| denied.retry_after > other.denied.retry_after) {
-                worst = Some(Refusal { limit, denied });
+                worst = Some(Refusal { limit: *limit, denied });
             }
         }
     }
     worst
 }
 
-fn take<'l>(limits: &[(&'l RateLimit, Key)], now: Moment, cost: u32) -> Result<Passed<'l>, Refusal<'l>> {
+fn take<'l, L: Limited<'l>>(limits: &[(L, Key)], now: Moment, cost: u32) -> Result<Passed<'l, L>, Refusal<L>> {
     let mut passed = Passed { tightest: None, taken: SmallVec::new() };
     let mut least = (1, 0);
     for (limit, key) in limits {
-        match limit.take(*key, now, cost) {
+        let rate = limit.rate();
+        match rate.take(*key, now, cost) {
             Ok((allowed, taken)) => {
                 passed.taken.push(taken);
                 let left = (allowed.remaining, taken.burst());
-                if limit.mode == Mode::Enforce && is_less(left, least) {
+                if rate.mode == Mode::Enforce && is_less(left, least) {
                     least = left;
-                    passed.tightest = Some((limit, allowed));
+                    passed.tightest = Some((*limit, allowed));
                 }
             }
             Err(denied) => {
-                limit.count_denied();
-                if limit.mode == Mode::Enforce {
+                rate.count_denied();
+                if rate.mode == Mode::Enforce {
                     passed.give_back();
-                    return Err(Refusal { limit, denied });
+                    return Err(Refusal { limit: *limit, denied });
                 }
             }
         }
@@ -96,7 +109,7 @@ fn is_less(one: (u64, u64), other: (u64, u64)) -> bool {
     u128::from(one.0) * u128::from(other.1) < u128::from(other.0) * u128::from(one.1)
 }
 
-impl Passed<'_> {
+impl<L> Passed<'_, L> {
     /// Gives everything back that was taken just now: something else denies the request.
     pub fn give_back(self) {
         self.taken.into_iter().for_each(Taken::give_back);

@@ -14,7 +14,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::clock::nanos;
@@ -60,9 +60,9 @@ pub fn retry_after(wait: Duration) -> HeaderValue {
     HeaderValue::from(seconds(wait).clamp(1, 365 * 24 * 3_600))
 }
 
-/// The body of a denial by these limits, in the problem type that the draft registers.
+/// The body of a denial by these limits with this status, in the problem type that the draft registers.
 #[must_use]
-pub fn problem(violated: &[&str]) -> String {
+pub fn problem(status: StatusCode, violated: &[&str]) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "kebab-case")]
     struct Problem<'l> {
@@ -74,7 +74,7 @@ pub fn problem(violated: &[&str]) -> String {
     let problem = Problem {
         r#type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
         title: "Request cannot be satisfied as assigned quota has been exceeded",
-        status: 429,
+        status: status.as_u16(),
         violated_policies: violated,
     };
     // texts and numbers cannot fail to be written

@@ -1,10 +1,10 @@
 //! One rate limit: its name and quota, who counts, and the state that outlives a change of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::Moment;
 use super::counting::{Counting, Quota};
+use super::denials::Denials;
 use super::gcra::{Allowed, Cell, Denied, Params};
 use super::keys::{Key, Keys, Place};
 
@@ -29,7 +29,8 @@ pub struct RateLimit {
     pub counting: Counting,
     /// Whether it denies.
     pub mode: Mode,
-    state: Arc<State>,
+    denials: Arc<Denials>,
+    store: Arc<Store>,
 }
 
 /// What was taken, to give it back.
@@ -38,12 +39,6 @@ pub(super) struct Taken<'l> {
     place: Place<'l>,
     params: Params,
     cost: u32,
-}
-
-#[derive(Debug)]
-struct State {
-    store: Store,
-    denied: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -66,8 +61,20 @@ impl RateLimit {
     }
 
     fn new(name: &str, quota: Quota, store: Store) -> Self {
-        let state = Arc::new(State { store, denied: AtomicU64::new(0) });
-        Self { name: name.into(), quota, counting: Counting::default(), mode: Mode::default(), state }
+        Self {
+            name: name.into(),
+            quota,
+            counting: Counting::default(),
+            mode: Mode::default(),
+            denials: Arc::default(),
+            store: Arc::new(store),
+        }
+    }
+
+    /// Lets it count its denials there.
+    #[must_use]
+    pub fn denying_in(self, denials: Arc<Denials>) -> Self {
+        Self { denials, ..self }
     }
 
     /// Lets replicas count as `counting` says.
@@ -86,10 +93,11 @@ impl RateLimit {
     /// new quota forbids are cut; that costs a walk over the keys.
     #[must_use]
     pub fn changed(&self, quota: Quota, counting: Counting, mode: Mode, now: Moment) -> Self {
-        let next = Self { name: Arc::clone(&self.name), quota, counting, mode, state: Arc::clone(&self.state) };
+        let (name, denials, store) = (Arc::clone(&self.name), Arc::clone(&self.denials), Arc::clone(&self.store));
+        let next = Self { name, quota, counting, mode, denials, store };
         let depth = next.params().depth();
         if depth < self.params().depth() {
-            match &self.state.store {
+            match &*self.store {
                 Store::One(cell) => cell.shorten(depth, now),
                 Store::Each(keys) => keys.shorten(depth, now),
             }
@@ -100,13 +108,13 @@ impl RateLimit {
     /// What it has denied, or would have in [`Mode::Shadow`].
     #[must_use]
     pub fn denied(&self) -> u64 {
-        self.state.denied.load(Ordering::Relaxed)
+        self.denials.of(Mode::Enforce) + self.denials.of(Mode::Shadow)
     }
 
     /// Its cells by key, unless it counts all together.
     #[must_use]
     pub fn keys(&self) -> Option<&Keys> {
-        match &self.state.store {
+        match &*self.store {
             Store::One(_) => None,
             Store::Each(keys) => Some(keys),
         }
@@ -118,12 +126,13 @@ impl RateLimit {
         self.counting.params(&self.quota)
     }
 
-    pub(super) fn count_denied(&self) {
-        self.state.denied.fetch_add(1, Ordering::Relaxed);
+    /// Counts what was denied for it elsewhere.
+    pub fn count_denied(&self) {
+        self.denials.count(self.mode);
     }
 
     pub(super) fn peek(&self, key: Key, now: Moment, cost: u32) -> Result<Allowed, Denied> {
-        match &self.state.store {
+        match &*self.store {
             Store::One(cell) => cell.peek(self.params(), now, cost),
             Store::Each(keys) => keys.peek(key, self.params(), now, cost),
         }
@@ -131,7 +140,7 @@ impl RateLimit {
 
     pub(super) fn take(&self, key: Key, now: Moment, cost: u32) -> Result<(Allowed, Taken<'_>), Denied> {
         let params = self.params();
-        let (allowed, place) = match &self.state.store {
+        let (allowed, place) = match &*self.store {
             Store::One(cell) => (cell.check(params, now, cost)?, Place::of(cell)),
             Store::Each(keys) => keys.take(key, params, now, cost)?,
         };

@@ -21,6 +21,7 @@ use crate::api::ObjectKey;
 use crate::config::Config;
 use crate::ir::{Certificate, ListenerProtocol};
 use crate::snapshot::Socket;
+use crate::table::limits::Meter;
 use crate::table::shares::Part;
 use crate::table::{Rule, Table};
 use crate::telemetry::{Metrics, Served};
@@ -38,12 +39,6 @@ pub struct Generation {
 pub struct Routes(ArcSwap<Generation>);
 
 impl Routes {
-    /// What is served at first.
-    #[must_use]
-    pub fn starting_with(table: Table) -> Self {
-        Self(ArcSwap::from_pointee(Generation { table: Arc::new(table), ..Generation::default() }))
-    }
-
     /// Replaces the generation; requests under way keep theirs.
     pub fn publish(&self, table: Arc<Table>) {
         let tls = TlsListeners::build(&table, &self.0.load().tls);
@@ -201,5 +196,9 @@ impl Served for Routes {
                 visit(&listener.gateway, &listener.name, certificate);
             }
         }
+    }
+
+    fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>)) {
+        self.table().limits.meters().iter().for_each(visit);
     }
 }

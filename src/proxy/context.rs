@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderValue;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use smallvec::SmallVec;
 
 use super::forwarded::RequestId;
+use super::limits::Permits;
 use super::mirror::MirrorFeed;
 use super::patience::{self, Patience};
 use crate::api::ObjectKey;
@@ -18,6 +20,7 @@ use crate::limit::share::Admission;
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
 use crate::table::backend::InFlight;
+use crate::table::limits::Meter;
 use crate::table::{Listener, Rule};
 use crate::telemetry::Reason;
 
@@ -102,6 +105,12 @@ pub struct Context {
     pub(crate) in_flight: Option<InFlight>,
     /// Its place in the share of its tenant.
     pub(crate) admission: Option<Admission>,
+    /// What it takes of limits on requests at one moment.
+    pub(crate) permits: Permits,
+    /// What the tightest of its rates has left, for the client.
+    pub(crate) quota: Option<HeaderValue>,
+    /// The limit that denied it.
+    pub(crate) limit: Option<Arc<Meter>>,
     /// What went wrong, for metrics and logs.
     pub(crate) reason: Reason,
     /// `X-Request-ID`.
@@ -134,6 +143,9 @@ impl Context {
             tried: SmallVec::new(),
             in_flight: None,
             admission: None,
+            permits: Permits::new(),
+            quota: None,
+            limit: None,
             reason: Reason::None,
             request_id: None,
             mirrored_try: None,

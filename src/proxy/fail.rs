@@ -37,8 +37,10 @@ impl Fail {
     /// that a missing or broken backend is UNAVAILABLE, as the Gateway API asks, and that a limit
     /// or a deadline has a status of its own). The table in `docs/grpc.md` shows it.
     pub(crate) const fn grpc_status(&self) -> u8 {
-        if matches!(self.reason, Reason::Internal) {
-            return 13;
+        match self.reason {
+            Reason::Internal => return 13,
+            Reason::RateLimited => return 8,
+            _ => {}
         }
         match self.status.as_u16() {
             404 => 12,
@@ -80,6 +82,9 @@ pub(crate) const MISDIRECTED: Fail = Fail::new(
     Reason::Misdirected,
     "this connection was made for another host: open a new one",
 );
+/// A limit may say another status.
+pub(crate) const TOO_MANY: Fail =
+    Fail::new(StatusCode::TOO_MANY_REQUESTS, Reason::RateLimited, "too many requests: try again later");
 pub(crate) const NO_BACKEND: Fail =
     Fail::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::NoBackend, "the route names no backend");
 pub(crate) const INVALID_BACKEND: Fail =
@@ -154,6 +159,7 @@ pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Conte
         if respond::fail(session, &fail, ctx).await.is_ok() {
             ctx.done = Some(Instant::now());
             ctx.in_flight = None;
+            ctx.permits.clear();
             end(session).await;
         }
     }
@@ -205,7 +211,8 @@ mod tests {
     #[test]
     fn a_reason_stands_for_one_status() {
         let backends = [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS];
-        for fail in [NOT_FOUND, GRPC_VERSION, MISDIRECTED, SATURATED, TIMEOUT, INTERNAL].into_iter().chain(backends) {
+        let ours = [NOT_FOUND, GRPC_VERSION, MISDIRECTED, TOO_MANY, SATURATED, TIMEOUT, INTERNAL];
+        for fail in ours.into_iter().chain(backends) {
             assert_eq!(fail.status.as_u16(), fail.reason.status(), "{}", fail.message);
         }
     }

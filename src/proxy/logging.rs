@@ -14,6 +14,7 @@ use crate::telemetry::{Reason, Record};
 /// Counts a finished request, and logs it.
 pub(super) fn run(proxy: &Proxy, session: &Session, error: Option<&Error>, ctx: &mut Context) {
     (ctx.in_flight, ctx.admission) = (None, None);
+    ctx.permits.clear();
     let took = ctx.done.unwrap_or_else(Instant::now).saturating_duration_since(ctx.started);
     if ctx.reason == Reason::None
         && let Some(error) = error
@@ -65,6 +66,7 @@ fn record(session: &Session, ctx: &mut Context, status: u16, took: std::time::Du
         status,
         reason: ctx.reason,
         rule: ctx.rule.clone(),
+        limit: ctx.limit.take(),
         upstream: ctx.tried.last().copied(),
         tries: u8::try_from(ctx.tries).unwrap_or(u8::MAX),
         request_bytes: bytes.0,

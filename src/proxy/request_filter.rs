@@ -13,10 +13,10 @@ use pingora::proxy::Session;
 use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
 use super::forwarded::RequestId;
+use super::limits::{self, Denied};
 use super::{Proxy, authority, cors, forwarded, head, mirror, path, redirect, respond, response_filter};
 use crate::api::Kind;
 use crate::config::Downstream;
-use crate::table::shares::Saturated;
 use crate::table::{Action, Found, Listener, Query};
 use crate::telemetry::Reason;
 
@@ -24,6 +24,7 @@ use crate::telemetry::Reason;
 enum Answer {
     Fail(Fail),
     Header(Box<ResponseHeader>),
+    Denied(Denied),
 }
 
 impl From<Fail> for Answer {
@@ -32,12 +33,18 @@ impl From<Fail> for Answer {
     }
 }
 
+impl From<Denied> for Answer {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
 /// Runs the phase; `true` when the request has been answered.
 pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context) -> Result<bool> {
     // HTTP/1 has it from its connection, HTTP/2 streams begin without
     session.as_mut().set_write_timeout(Some(proxy.config.downstream.write_timeout));
     forget_case(session.req_header_mut());
-    let decision = decide(proxy, session, ctx);
+    let decision = decide(proxy, session, ctx).await;
     if decision.is_err() {
         take_rest(session);
     }
@@ -51,6 +58,10 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
             respond::fail(session, &fail, ctx).await?;
         }
         Err(Answer::Header(head)) => respond::answer(session, *head, Bytes::new()).await?,
+        Err(Answer::Denied(denied)) => {
+            ctx.reason = Reason::RateLimited;
+            limits::deny(session, &denied, ctx).await?;
+        }
     }
     Ok(true)
 }
@@ -74,18 +85,29 @@ fn take_rest(session: &mut Session) {
     }
 }
 
-fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Answer> {
+async fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Answer> {
+    look_up(proxy, session, ctx)?;
+    proxy.gate.admit(session, ctx).await?;
+    proxy.gate.seat(ctx)?;
+    go_on(proxy, session, ctx)
+}
+
+/// Learns who asks, and which rule that is for.
+fn look_up(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Fail> {
     let connection = context::connection(session).ok_or(fail::INTERNAL)?;
     let request = session.req_header();
     ctx.tls = connection.tls_listener.is_some();
     ctx.client = forwarded::client(request, context::peer(session), &proxy.config.forwarded);
     ctx.request_id = Some(RequestId::of(request, &proxy.config.forwarded));
     check(request, &proxy.config.downstream)?;
-    find(proxy, session, ctx, &connection)?;
+    find(proxy, session, ctx, &connection)
+}
+
+/// Does what the rule says.
+fn go_on(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Answer> {
     let (Some(rule), Some(listener)) = (ctx.rule.clone(), ctx.listener.clone()) else {
         return Err(fail::INTERNAL.into());
     };
-    ctx.admission = rule.share.admit(proxy.clock.at(ctx.started)).map_err(|Saturated| fail::SATURATED)?;
     ctx.deadline = rule.action.request_timeout.and_then(|limit| Instant::now().checked_add(limit));
     if let Some(head) = local_answer(&rule.action, &listener, session, ctx)? {
         return Err(Answer::Header(Box::new(head)));

@@ -17,7 +17,7 @@ const SERVER: HeaderValue = HeaderValue::from_static("paifang");
 
 /// Which form an error takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// `text/plain`
     Plain,
     /// `application/problem+json` (RFC 9457)
@@ -36,10 +36,15 @@ pub(crate) async fn fail(session: &mut Session, fail: &Fail, ctx: &Context) -> R
         Form::Problem => rendered(fail.status, "application/problem+json", problem(fail.status, fail.message))?,
         Form::Plain => rendered(fail.status, "text/plain; charset=utf-8", format!("{}\n", fail.message))?,
     };
-    head.insert_header(header::SERVER, SERVER)?;
     if let Some(seconds) = fail.retry_after() {
         head.insert_header(header::RETRY_AFTER, seconds)?;
     }
+    finish(session, head, body, ctx).await
+}
+
+/// Answers with a header that the rule's filters have not seen.
+pub(super) async fn finish(session: &mut Session, mut head: ResponseHeader, body: Bytes, ctx: &Context) -> Result<()> {
+    head.insert_header(header::SERVER, SERVER)?;
     response_filter::edit(session, &mut head, ctx)?;
     answer(session, head, body).await
 }
@@ -80,7 +85,8 @@ pub(crate) fn raw(status: u16, message: &str) -> (String, String) {
     (head, body)
 }
 
-fn form(session: &Session) -> Form {
+/// The form that the client asked for.
+pub(super) fn form(session: &Session) -> Form {
     let value = |name| session.req_header().headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
     let accept = value(header::ACCEPT);
     let wants = |kind: &[u8]| accept.windows(kind.len()).any(|part| part.eq_ignore_ascii_case(kind));
@@ -108,7 +114,8 @@ fn problem(status: StatusCode, message: &str) -> String {
     serde_json::json!({ "title": title, "status": status.as_u16(), "detail": message }).to_string()
 }
 
-fn grpc(fail: &Fail) -> Result<ResponseHeader> {
+/// A failed call.
+pub(super) fn grpc(fail: &Fail) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build(StatusCode::OK, Some(8))?;
     head.insert_header(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"))?;
     head.insert_header("grpc-status", HeaderValue::from(u16::from(fail.grpc_status())))?;

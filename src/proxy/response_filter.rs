@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
 use super::context::{self, Context};
-use super::{Proxy, cors, headers, retry};
+use super::{Proxy, cors, headers, limits, retry};
 
 /// Edits a response's header, or refuses it in favour of another try.
 pub(super) fn run(
@@ -55,9 +55,10 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What the rule's filters make of a response's header, whoever answers.
+/// What the rule's limits and filters make of a response's header, whoever answers.
 pub(super) fn edit(session: &Session, response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
     let Some(rule) = &ctx.rule else { return Ok(()) };
+    limits::tell(response, ctx)?;
     if let Some(cors) = &rule.action.filters.cors {
         cors::actual(cors, session.req_header(), response)?;
     }

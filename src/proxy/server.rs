@@ -11,13 +11,23 @@ use pingora::server::configuration::ServerConf;
 
 use super::Proxy;
 use super::app::{Routes, Shared};
+use super::limits::Gate;
 use super::listener::Listeners;
 use super::mirror::Mirrors;
 use super::workers::Workers;
 use crate::config::Config;
-use crate::limit::Clock;
+use crate::limit::{Basis, global};
 use crate::snapshot::{Socket, SocketState};
 use crate::telemetry::{AccessLog, Metrics};
+
+/// What limits work with.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// What they share with whoever compiles them.
+    pub basis: Arc<Basis>,
+    /// Where they are counted together.
+    pub store: Option<global::Settings>,
+}
 
 /// The data plane. Dropping it ends it at once; see [`Server::drain`].
 pub struct Server {
@@ -36,9 +46,10 @@ impl Server {
         routes: Arc<Routes>,
         metrics: Arc<Metrics>,
         access_log: AccessLog,
+        limits: &Limits,
     ) -> io::Result<Self> {
         let draining = Arc::new(AtomicBool::new(false));
-        let (mirrors, clock) = (Arc::new(Mirrors::new()), Clock::start());
+        let mirrors = Arc::new(Mirrors::new());
         // the pool is the thread's own
         let settings = Arc::new(ServerConf {
             threads: 1,
@@ -52,7 +63,7 @@ impl Server {
                 metrics: Arc::clone(&metrics),
                 access_log: access_log.clone(),
                 mirrors: Arc::clone(&mirrors),
-                clock,
+                gate: Gate::open(limits, &metrics),
                 draining: Arc::clone(&draining),
             };
             http_proxy(&settings, proxy)

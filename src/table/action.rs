@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::backend::BackendCell;
+use super::limits::Bound;
 use super::shares::Part;
 use super::stats::RuleStats;
 use crate::api::ObjectKey;
@@ -18,6 +19,8 @@ pub struct Rule {
     pub id: RuleId,
     /// What it does; shared between the listeners and hostnames of the route.
     pub action: Arc<Action>,
+    /// What it is under.
+    pub limits: Bound,
     /// Its counters; carried over from the previous table.
     pub stats: Arc<RuleStats>,
     /// What its tenant gets of a saturated gateway.

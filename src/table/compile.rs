@@ -26,7 +26,7 @@ pub(crate) use host::Source;
 pub(crate) use route::CompiledRoute;
 
 use super::hostmap::HostMap;
-use super::{BackendCell, Cells, Claims, Listener, Map, Port, Shares, Table};
+use super::{BackendCell, Cells, Claims, Limits, Listener, Map, Port, Shares, Table};
 use crate::ir::{Backend, BackendKey, Ir, Pattern, Route, Target};
 use crate::snapshot::Socket;
 
@@ -38,13 +38,16 @@ impl Table {
         let previous = previous.unwrap_or(&empty);
         let (backends, changed) = carry_cells(&ir.backends, previous);
         let claims = Claims::compile(&ir.claims, &previous.claims);
+        let limits = Limits::compile(&ir.limits, &previous.limits);
+        let limited_as_before = Arc::ptr_eq(&limits, &previous.limits);
         let shares = previous.shares.compile(&ir.shares);
-        let mut compiler = Compiler::new(&backends, changed, &claims, shares);
+        let mut compiler =
+            Compiler { limited_as_before, ..Compiler::new(&backends, changed, &claims, &limits, shares) };
         let listeners = compiler.listeners(&ir.listeners, &previous.listeners);
         let shares = compiler.shares;
         let ports = ports(&listeners, &previous.ports);
         let (generation, settings) = (previous.generation + 1, ir.backends.clone());
-        Self { generation, ports, backends, claims, shares, settings, listeners }
+        Self { generation, ports, backends, claims, shares, limits, settings, listeners }
     }
 }
 
@@ -52,6 +55,9 @@ impl Table {
 struct Compiler<'a> {
     cells: &'a Cells,
     claims: &'a Arc<Claims>,
+    limits: &'a Limits,
+    /// Whether the limits are those of the previous table.
+    limited_as_before: bool,
     shares: Shares,
     /// Backends whose cell is not the one the previous table had.
     changed: HashSet<BackendKey, RandomState>,
@@ -68,9 +74,20 @@ impl<'a> Compiler<'a> {
         cells: &'a Cells,
         changed: HashSet<BackendKey, RandomState>,
         claims: &'a Arc<Claims>,
+        limits: &'a Limits,
         shares: Shares,
     ) -> Self {
-        Self { cells, claims, shares, changed, routes: Map::default(), patterns: Map::default(), positions: Vec::new() }
+        Self {
+            cells,
+            claims,
+            limits,
+            limited_as_before: false,
+            shares,
+            changed,
+            routes: Map::default(),
+            patterns: Map::default(),
+            positions: Vec::new(),
+        }
     }
 
     /// Whether what was compiled from one route serves another: equal, and with the same cells.

@@ -92,7 +92,7 @@ impl Conditions {
 }
 
 /// Several fields of one name count as one, joined by commas (RFC 9110 §5.3).
-fn has_header(headers: &HeaderMap, name: &HeaderName, value: &Value) -> bool {
+pub(super) fn has_header(headers: &HeaderMap, name: &HeaderName, value: &Value) -> bool {
     let mut fields = headers.get_all(name).iter();
     let Some(first) = fields.next() else { return false };
     match value {

@@ -44,7 +44,8 @@ impl<'a> Params<'a> {
     }
 }
 
-fn find<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
+/// The raw value of the first parameter of a name.
+pub(super) fn find<'a>(raw: &'a str, name: &str) -> Option<&'a str> {
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     let mut named = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     named.find(|(key, _)| Decoded(key.as_bytes()).eq(name.bytes())).map(|(_, value)| value)
@@ -62,7 +63,7 @@ fn has_value(raw: &str, value: &Value) -> bool {
 }
 
 /// Percent-decoding, byte by byte; a `%` without two digits stays as it is.
-struct Decoded<'a>(&'a [u8]);
+pub(super) struct Decoded<'a>(pub(super) &'a [u8]);
 
 impl Iterator for Decoded<'_> {
     type Item = u8;

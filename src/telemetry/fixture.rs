@@ -6,6 +6,7 @@ use crate::api::{Kind, ObjectKey};
 use crate::ir::{Certificate, Hostname, RouteId};
 use crate::table::Rule;
 use crate::table::action::{Action, Backends, Filters, RuleId};
+use crate::table::limits::Bound;
 
 /// A rule of HTTPRoute `shop/<route>` on the Gateway `infra/edge`.
 pub(super) fn rule(route: &str, hostname: Option<&str>) -> Rule {
@@ -24,7 +25,7 @@ pub(super) fn rule(route: &str, hostname: Option<&str>) -> Rule {
         rule: "0".into(),
         hostname: hostname.and_then(Hostname::parse),
     };
-    Rule { id, action: Arc::new(action), stats: Arc::default(), share: Arc::default() }
+    Rule { id, action: Arc::new(action), limits: Bound::default(), stats: Arc::default(), share: Arc::default() }
 }
 
 /// A certificate from Secret `infra/wildcard`.

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use imbl::OrdSet;
+use parking_lot::Mutex;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounter, IntGauge, Opts, Registry};
 
 pub use control::ControlMetrics;
@@ -14,8 +15,10 @@ pub use control::ControlMetrics;
 use super::label::{
     Handshake, LabelledCounter, LabelledGauge, Level, ListenerState, MirrorOutcome, Refusal, UpstreamConnect,
 };
+use super::limits;
 use super::rules::{Scrape, Served};
 use crate::api::Kind;
+use crate::limit::global::Store;
 use crate::snapshot::Snapshot;
 use crate::table::stats::RuleStats;
 use crate::translate::Problem;
@@ -41,6 +44,12 @@ pub struct Metrics {
     pub mirrors: LabelledCounter<MirrorOutcome>,
     /// Connections that tries used.
     pub upstream_connects: LabelledCounter<UpstreamConnect>,
+    /// By how many replicas limits are divided.
+    pub limit_replicas: IntGauge,
+    /// Requests for which the store of limits could not be asked.
+    pub limit_store_failures: IntCounter,
+    /// The connections to it, to look at.
+    pub limit_stores: Mutex<Vec<Store>>,
     /// Panics that were caught; each is a bug.
     pub panics: IntCounter,
     /// Access log lines that were not written.
@@ -98,6 +107,13 @@ impl Metrics {
                 "paifang_upstream_connects_total",
                 "Connections to endpoints, by where they came from.",
             )?,
+            limit_replicas: gauge(r, "paifang_limit_replicas", "Replicas that limits are divided by.")?,
+            limit_store_failures: counter(
+                r,
+                "paifang_limit_store_failures_total",
+                "Requests for which the store of limits could not be asked.",
+            )?,
+            limit_stores: Mutex::default(),
             panics: counter(r, "paifang_panics_total", "Panics caught; each is a bug.")?,
             access_log_dropped: counter(r, "paifang_access_log_dropped_total", "Access log lines not written.")?,
             generation: gauge(r, "paifang_config_generation", "Generation of the table that is served.")?,
@@ -151,7 +167,9 @@ impl Metrics {
     /// The text exposition format 0.0.4, in pieces that are made as they are taken.
     #[must_use]
     pub fn scrape(&self) -> Scrape {
-        Scrape::new(&self.registry, &self.unrouted, self.served.get().map(|served| &**served))
+        let mut scrape = Scrape::new(&self.registry, &self.unrouted, self.served.get().map(|served| &**served));
+        scrape.begin_with(|out| limits::write_stores(&self.limit_stores.lock(), out));
+        scrape
     }
 }
 

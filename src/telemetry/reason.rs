@@ -23,6 +23,8 @@ labels! {
         MethodNotAllowed = "method_not_allowed",
         /// gRPC that was not sent by HTTP/2.
         GrpcVersion = "grpc_version",
+        /// A limit was reached.
+        RateLimited = "rate_limited",
         /// The rule has no backend, or all its weights are 0.
         NoBackend = "no_backend",
         /// The backend reference is broken: not found, not permitted, of an unknown kind.
@@ -70,6 +72,7 @@ impl Reason {
             Self::ClientTimeout => 408,
             Self::UriTooLong => 414,
             Self::Misdirected => 421,
+            Self::RateLimited => 429,
             Self::HeaderTooLarge => 431,
             // nobody is left to read it: only metrics and logs show it
             Self::ClientAbort => 499,

@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use prometheus::{Registry, TextEncoder};
 use smallvec::SmallVec;
 
-use super::{process, shares};
+use super::{limits, process, shares};
 use crate::api::ObjectKey;
 use crate::ir::Certificate;
 use crate::table::Rule;
+use crate::table::limits::Meter;
 use crate::table::shares::Part;
 use crate::table::stats::{BUCKETS_US, Counters, RuleStats};
 
@@ -31,6 +32,9 @@ pub trait Served: Send + Sync {
 
     /// Visits every certificate of every listener: Gateway, listener's name, certificate.
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate));
+
+    /// Visits every counter of a limit.
+    fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>));
 }
 
 /// Bytes after which a piece is handed out.
@@ -86,7 +90,15 @@ impl Scrape {
         write_unrouted(unrouted, &mut head);
         write_certificates(served, &mut head);
         shares::write(served, &mut head);
+        limits::write(served, &mut head);
         Self { head: Some(head), rules: served.map(used).unwrap_or_default(), family: 0, next: 0 }
+    }
+}
+
+impl Scrape {
+    /// Adds what else stands in front of the rules.
+    pub(super) fn begin_with(&mut self, write: impl FnOnce(&mut String)) {
+        write(self.head.get_or_insert_default());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,8 +13,11 @@ use super::{Feed, Process};
 use crate::admin::{Readiness, State as Life};
 use crate::config::KubernetesConfig;
 use crate::controller::{Inputs, View};
+use crate::limit::Basis;
+use crate::source::State;
 use crate::source::kubernetes::{self, Health, Kubernetes};
 use crate::status::{self, LeaseSettings, Status};
+use crate::telemetry::Metrics;
 use crate::translate::Translation;
 
 /// Where a pod finds its own namespace.
@@ -28,8 +32,7 @@ const MOMENT: Duration = Duration::from_secs(2);
 struct Cluster {
     source: Kubernetes,
     status: Option<Status>,
-    reporter: JoinHandle<()>,
-    forwarder: JoinHandle<()>,
+    tasks: [JoinHandle<()>; 3],
 }
 
 impl Feed for Cluster {
@@ -40,8 +43,7 @@ impl Feed for Cluster {
     }
 
     async fn end(self) {
-        self.reporter.abort();
-        self.forwarder.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         self.source.shutdown().await;
     }
 }
@@ -52,7 +54,7 @@ pub(super) async fn serve(process: Process) -> anyhow::Result<bool> {
     let client = kubernetes::client(settings.watch_stall_timeout)
         .await
         .context("no API server to serve; for a folder of manifests say --manifests DIR")?;
-    let Inputs { store, live } = process.inputs.clone();
+    let Inputs { store, live, limits } = process.inputs.clone();
     let metrics = Arc::clone(&process.metrics);
     let source = Kubernetes::start(
         client.clone(),
@@ -66,8 +68,10 @@ pub(super) async fn serve(process: Process) -> anyhow::Result<bool> {
     let (wanted_sender, wanted) = watch::channel(Arc::default());
     let forwarder = tokio::spawn(forward(edge.view(), wanted_sender));
     let settings = status_settings(settings)?;
+    let own = (settings.lease.namespace.clone(), settings.lease.service.clone());
+    let counter = tokio::spawn(count_replicas(store.subscribe(), own, limits.basis, Arc::clone(&metrics)));
     let status = Some(Status::start(client, settings, live, store.subscribe(), wanted, metrics));
-    Ok(process.until_stopped(edge, Cluster { source, status, reporter, forwarder }).await)
+    Ok(process.until_stopped(edge, Cluster { source, status, tasks: [reporter, forwarder, counter] }).await)
 }
 
 fn source_settings(settings: &KubernetesConfig) -> kubernetes::Settings {
@@ -117,6 +121,27 @@ async fn forward(mut view: watch::Receiver<View>, wanted: watch::Sender<Arc<Tran
             wanted.send_replace(translation);
         }
         if view.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Lets limits be divided by the number of replicas that take connections.
+async fn count_replicas(
+    mut state: watch::Receiver<State>,
+    (namespace, service): (String, String),
+    basis: Arc<Basis>,
+    metrics: Arc<Metrics>,
+) {
+    loop {
+        let live = status::replicas::live(&state.borrow_and_update().snapshot, &namespace, &service).max(1);
+        let live = u32::try_from(live).unwrap_or(u32::MAX);
+        metrics.limit_replicas.set(live.into());
+        let before = basis.replicas.swap(live, Ordering::Relaxed);
+        if before != live {
+            tracing::info!(before, live, "limits are divided by another number of replicas");
+        }
+        if state.changed().await.is_err() {
             return;
         }
     }

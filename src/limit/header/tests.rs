@@ -1,3 +1,4 @@
+use http::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
@@ -89,7 +90,8 @@ fn a_wait_is_whole_seconds_and_never_none() {
 
 #[test]
 fn a_denial_is_a_problem_that_names_the_limits() {
-    let body: serde_json::Value = serde_json::from_str(&problem(&["per-client", "a \"b\""])).unwrap();
+    let body: serde_json::Value =
+        serde_json::from_str(&problem(StatusCode::TOO_MANY_REQUESTS, &["per-client", "a \"b\""])).unwrap();
     let expected = serde_json::json!({
         "type": "https://iana.org/assignments/http-problem-types#quota-exceeded",
         "title": "Request cannot be satisfied as assigned quota has been exceeded",

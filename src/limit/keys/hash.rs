@@ -23,7 +23,7 @@ impl Key {
         Self(hash.max(1))
     }
 
-    pub(super) fn get(self) -> u64 {
+    pub(in crate::limit) fn get(self) -> u64 {
         self.0
     }
 

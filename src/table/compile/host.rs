@@ -53,13 +53,14 @@ impl<'a> Compiler<'a> {
     }
 
     fn source(&mut self, owner: &Owner<'_>, route: &'a Arc<Route>, old: Option<&Source>) -> Source {
-        if let Some(old) = old
-            && self.is_same(&old.compiled.route, route)
-        {
-            self.routes.entry(Arc::as_ptr(route)).or_insert_with(|| Arc::clone(&old.compiled));
-            return Source { compiled: Arc::clone(&old.compiled), rules: old.rules.clone() };
+        let same = old.filter(|old| self.is_same(&old.compiled.route, route));
+        if let Some(same) = same {
+            self.routes.entry(Arc::as_ptr(route)).or_insert_with(|| Arc::clone(&same.compiled));
+            if self.limited_as_before {
+                return Source { compiled: Arc::clone(&same.compiled), rules: same.rules.clone() };
+            }
         }
-        let compiled = self.route(route);
+        let compiled = same.map_or_else(|| self.route(route), |same| Arc::clone(&same.compiled));
         let share = self.shares.part(route.tenant.as_ref());
         let rules = route.rules.iter().enumerate().zip(&compiled.rules);
         let rules = rules.map(|((position, rule), compiled)| {
@@ -71,9 +72,16 @@ impl<'a> Compiler<'a> {
                 tenant: route.tenant.clone(),
                 hostname: owner.pattern.cloned(),
             };
+            let limits = self.limits.bind(&id, rule.name.as_ref());
             let known = old.and_then(|old| known(&old.rules, &id, position));
-            let stats = known.map_or_else(Arc::default, |old| Arc::clone(&old.stats));
-            Arc::new(Rule { id, action: Arc::clone(&compiled.action), stats, share: Arc::clone(&share) })
+            match known.filter(|old| same.is_some() && old.limits.is_same(&limits)) {
+                Some(unchanged) => Arc::clone(unchanged),
+                None => {
+                    let stats = known.map_or_else(Arc::default, |old| Arc::clone(&old.stats));
+                    let (action, share) = (Arc::clone(&compiled.action), Arc::clone(&share));
+                    Arc::new(Rule { id, action, limits, stats, share })
+                }
+            }
         });
         Source { rules: rules.collect(), compiled }
     }

@@ -37,6 +37,7 @@ impl<'a> Compiler<'a> {
     fn listener(&mut self, source: &'a Arc<ir::Listener>, previous: Option<&'a Arc<Listener>>) -> Arc<Listener> {
         if let Some(previous) = previous
             && self.changed.is_empty()
+            && self.limited_as_before
             && Arc::ptr_eq(&previous.claims, self.claims)
             && Arc::ptr_eq(&previous.source, source)
         {
@@ -79,6 +80,10 @@ impl<'a> Compiler<'a> {
         if !self.changed.is_empty() {
             let with_changed = source.routes.iter().filter(|attached| self.names_changed_backend(&attached.route));
             changed.extend(with_changed.flat_map(hosts_of));
+        }
+        if !self.limited_as_before {
+            // rare, and then nearly every rule may be under another limit
+            changed.extend(source.routes.iter().flat_map(hosts_of));
         }
         if changed.is_empty() {
             return Arc::clone(&previous.hosts);

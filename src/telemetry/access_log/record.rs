@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderValue, Method, Version};
 use serde::Serialize;
 
+use crate::ir::LimitId;
 use crate::table::Rule;
+use crate::table::limits::Meter;
 use crate::telemetry::Reason;
 
 /// Bytes of a client's text that a line keeps of each field.
@@ -40,6 +42,8 @@ pub struct Record {
     pub reason: Reason,
     /// The rule that won.
     pub rule: Option<Arc<Rule>>,
+    /// The limit that denied it.
+    pub limit: Option<Arc<Meter>>,
     /// The endpoint tried last.
     pub upstream: Option<SocketAddr>,
     /// Tries.
@@ -70,6 +74,8 @@ struct Line<'r> {
     reason: &'static str,
     #[serde(flatten)]
     rule: Option<RuleNames<'r>>,
+    #[serde(flatten)]
+    limit: Option<LimitNames<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<SocketAddr>,
     tries: u8,
@@ -96,6 +102,13 @@ struct RuleNames<'r> {
     hostname: Cow<'r, str>,
 }
 
+/// Which limit, as its metrics say it.
+#[derive(Serialize)]
+struct LimitNames<'r> {
+    policy: Cow<'r, str>,
+    limit: &'r str,
+}
+
 impl Record {
     /// Appends the record as one line of JSON.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
@@ -120,6 +133,7 @@ impl Record {
             status: self.status,
             reason: self.reason.as_str(),
             rule: self.rule.as_deref().map(RuleNames::of),
+            limit: self.limit.as_deref().map(|meter| LimitNames::of(&meter.limit.source.id)),
             upstream: self.upstream,
             tries: self.tries,
             request_bytes: self.request_bytes,
@@ -127,6 +141,12 @@ impl Record {
             request_id: self.request_id.as_ref().map(text),
             user_agent: self.user_agent.as_ref().map(text),
         }
+    }
+}
+
+impl<'r> LimitNames<'r> {
+    fn of(id: &'r LimitId) -> Self {
+        Self { policy: Cow::Owned(id.source.to_string()), limit: &id.name }
     }
 }
 
@@ -192,6 +212,7 @@ mod tests {
             status: 200,
             reason: Reason::None,
             rule: None,
+            limit: None,
             upstream: Some(SocketAddr::from(([10, 0, 0, 1], 80))),
             tries: 1,
             request_bytes: 0,

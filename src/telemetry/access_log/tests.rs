@@ -23,6 +23,7 @@ fn record(path: &str) -> Box<Record> {
         status: 404,
         reason: Reason::RouteNotFound,
         rule: None,
+        limit: None,
         upstream: None,
         tries: 0,
         request_bytes: 0,

@@ -9,6 +9,7 @@ use crate::api::{ObjectKey, ObjectRef};
 use crate::ir::Certificate;
 use crate::snapshot::Object;
 use crate::table::Rule;
+use crate::table::limits::Meter;
 use crate::table::shares::Part;
 use crate::telemetry::Reason;
 use crate::telemetry::fixture::{certificate, rule};
@@ -35,6 +36,10 @@ impl Served for Fixed {
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate)) {
         visit(&ObjectKey::new("infra", "edge"), "web", &certificate(1_900_000_000));
         visit(&ObjectKey::new("infra", "edge"), "web", &certificate(1_900_000_000));
+    }
+
+    fn limits(&self, visit: &mut dyn FnMut(&Arc<Meter>)) {
+        self.0.iter().flat_map(|rule| &rule.limits.meters).for_each(visit);
     }
 }
 
@@ -128,12 +133,7 @@ fn a_rule_without_requests_has_no_series_and_one_met_twice_is_counted_once() {
     let (idle, busy) = (rule("idle", None), rule("busy", None));
     busy.stats.counters().finish(200, "", Duration::ZERO);
     // the same rule on another socket, and its heir in a table that began to count anew
-    let again = Rule {
-        id: busy.id.clone(),
-        action: Arc::clone(&busy.action),
-        stats: Arc::clone(&busy.stats),
-        share: Arc::default(),
-    };
+    let again = Rule { stats: Arc::clone(&busy.stats), ..rule("busy", None) };
     let heir = rule("busy", None);
     heir.stats.counters().finish(200, "", Duration::ZERO);
     heir.stats.counters().finish(404, "", Duration::ZERO);

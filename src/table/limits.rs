@@ -1,0 +1,121 @@
+//! Limits as requests meet them: compiled once, and bound to the rules they are put on.
+//!
+//! ```text
+//! Rule ─ Bound ─ Meter ─┬─ Compiled   who is counted, and what a denial says; one for each limit
+//!                       └─ counters   one for each thing that the limit's scope tells apart
+//! ```
+//! A counter belongs to a limit, a thing, a kind of amount and a key. As long as a rule of some table is under it, it
+//! is found again by these ([`meters`]), so a changed quota keeps the debts, and whoever shares a thing shares the counter.
+
+pub mod compiled;
+mod key;
+pub mod meter;
+mod meters;
+pub mod place;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+pub use compiled::{Asked, Compiled};
+pub use meter::{Amount, Meter};
+pub use place::Place;
+
+use super::Map;
+use super::action::RuleId;
+use crate::ir::LimitTarget;
+use crate::ir::limit::{Counting, Limit};
+use crate::limit::rate::Mode;
+use crate::limit::{Basis, header};
+use meters::Meters;
+
+/// All limits, by what they are put on.
+#[derive(Debug, Default)]
+pub struct Limits {
+    source: Arc<[Arc<Limit>]>,
+    by_target: Map<LimitTarget, Vec<Arc<Compiled>>>,
+    meters: Arc<Meters>,
+    basis: Arc<Basis>,
+}
+
+/// The limits of one rule.
+#[derive(Debug, Default)]
+pub struct Bound {
+    /// From the Gateway to the rule, each limit once.
+    pub meters: Box<[Arc<Meter>]>,
+    /// `RateLimit-Policy`: the enforced rates.
+    pub policy: Option<HeaderValue>,
+}
+
+impl Limits {
+    /// No limits yet; those to come share this.
+    #[must_use]
+    pub fn on(basis: Arc<Basis>) -> Arc<Self> {
+        Arc::new(Self { basis, ..Self::default() })
+    }
+
+    /// Compiles limits; the same limits are the same value, and those that are as before stay compiled.
+    pub(crate) fn compile(source: &Arc<[Arc<Limit>]>, previous: &Arc<Self>) -> Arc<Self> {
+        if previous.source == *source {
+            return Arc::clone(previous);
+        }
+        let known: Map<_, _> = previous.by_target.values().flatten().map(|known| (&known.source.id, known)).collect();
+        let mut by_target: Map<_, Vec<_>> = Map::default();
+        for limit in source.iter() {
+            let known = known.get(&limit.id).filter(|known| known.source == *limit);
+            let compiled = known.map_or_else(|| Arc::new(Compiled::new(limit)), |known| Arc::clone(known));
+            for target in &limit.targets {
+                by_target.entry(target.clone()).or_default().push(Arc::clone(&compiled));
+            }
+        }
+        let (meters, basis) = (Arc::clone(&previous.meters), Arc::clone(&previous.basis));
+        Arc::new(Self { source: Arc::clone(source), by_target, meters, basis })
+    }
+
+    /// The limits of a rule, of which `name` is the name in its route, if it has one.
+    pub(crate) fn bind(&self, rule: &RuleId, name: Option<&Arc<str>>) -> Bound {
+        let mut meters: Vec<Arc<Meter>> = Vec::new();
+        if self.by_target.is_empty() {
+            return Bound::default();
+        }
+        let on = place::targets(rule, name);
+        for compiled in on.filter_map(|target| self.by_target.get(&target)).flatten() {
+            let known = meters.iter().any(|meter| Arc::ptr_eq(&meter.limit, compiled));
+            if !known && let Some(meter) = self.meters.meter(compiled, rule, &self.basis) {
+                meters.push(meter);
+            }
+        }
+        Bound::new(meters)
+    }
+
+    /// Every counter that some rule is under, in no order.
+    #[must_use]
+    pub fn meters(&self) -> Vec<Arc<Meter>> {
+        self.meters.all()
+    }
+
+    /// Whether some limit is counted in the store.
+    #[must_use]
+    pub fn any_global(&self) -> bool {
+        self.source.iter().any(|limit| matches!(limit.counting, Counting::Global { .. }))
+    }
+}
+
+impl Bound {
+    fn new(meters: Vec<Arc<Meter>>) -> Self {
+        let rates = meters.iter().filter_map(|meter| match &meter.amount {
+            Amount::Rate(rate) if rate.mode == Mode::Enforce => Some((&*rate.name, rate.quota)),
+            _ => None,
+        });
+        Self { policy: header::policy(rates), meters: meters.into() }
+    }
+
+    /// Whether these are the very same counters under the same limits.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.meters.len() == other.meters.len()
+            && self.meters.iter().zip(&other.meters).all(|(one, other)| Arc::ptr_eq(one, other))
+    }
+}

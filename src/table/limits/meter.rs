@@ -1,0 +1,190 @@
+//! A limit at one place, with what has been counted there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::compiled::{Asked, Compiled};
+use super::key::Values;
+use super::place::Place;
+use crate::ir::limit::{self, Counting, StoreFailure};
+use crate::limit::concurrency::{Concurrency, Each, Permit};
+use crate::limit::counting::{self, Quota};
+use crate::limit::denials::Denials;
+use crate::limit::keys::{Key, Keys};
+use crate::limit::rate::{Mode, RateLimit};
+use crate::limit::{Basis, global};
+
+/// A limit and a counter: what rules are bound to.
+#[derive(Debug)]
+pub struct Meter {
+    /// The limit.
+    pub limit: Arc<Compiled>,
+    /// What is counted, and how far it may go.
+    pub amount: Amount,
+    /// The tenant of all requests, where there is one.
+    pub tenant: Option<Arc<str>>,
+    /// How often it denied.
+    pub denials: Arc<Denials>,
+    /// What happens while the store cannot be asked, if it counts there.
+    pub global: Option<StoreFailure>,
+    /// What all its counters in the store are named after.
+    name: Box<str>,
+    basis: Arc<Basis>,
+}
+
+/// What is counted.
+#[derive(Debug)]
+pub enum Amount {
+    /// Requests in a time.
+    Rate(RateLimit),
+    /// Requests at one moment.
+    Concurrency(InUse),
+}
+
+/// Requests at one moment.
+#[derive(Debug)]
+pub struct InUse {
+    max: u32,
+    divided: bool,
+    counter: Counter,
+}
+
+#[derive(Debug, Clone)]
+enum Counter {
+    All(Arc<Concurrency>),
+    Each(Arc<Each>),
+}
+
+impl Meter {
+    /// A meter that has counted nothing; `None` for an amount that no request takes.
+    pub(super) fn new(
+        limit: &Arc<Compiled>,
+        owner: Owner<'_>,
+        denials: Arc<Denials>,
+        basis: &Arc<Basis>,
+    ) -> Option<Self> {
+        let Owner { place, fixed, tenant } = owner;
+        let source = &limit.source;
+        let counting = counting_of(source.counting, basis);
+        let amount = match source.amount {
+            limit::Amount::Rate { requests, per, burst } => {
+                let quota = Quota { requests, period: per, burst };
+                let rate = if limit.has_key() {
+                    RateLimit::of_each(&source.id.name, quota, basis.max_keys)
+                } else {
+                    RateLimit::of_all(&source.id.name, quota)
+                };
+                Amount::Rate(rate.counted(counting).in_mode(mode(limit)).denying_in(Arc::clone(&denials)))
+            }
+            limit::Amount::Concurrency(max) => {
+                let counter =
+                    if limit.has_key() { Counter::Each(Each::new()) } else { Counter::All(Concurrency::new(max)) };
+                Amount::Concurrency(InUse { max, divided: is_divided(source.counting), counter })
+            }
+            limit::Amount::Connections(_) | limit::Amount::Bandwidth(_) => return None,
+        };
+        let global = match (&amount, source.counting) {
+            (Amount::Rate(_), Counting::Global { otherwise }) => Some(otherwise),
+            _ => None,
+        };
+        let fixed = fixed.iter().fold(String::new(), |text, place| format!("{text}\n{place}"));
+        let name = format!("{}\n{}\n{place}{fixed}", source.id.source, source.id.name).into();
+        let (limit, basis) = (Arc::clone(limit), Arc::clone(basis));
+        Some(Self { limit, amount, tenant, denials, global, name, basis })
+    }
+
+    /// The same with what is new in a limit, and with what it has counted.
+    pub(super) fn carrying(self, old: &Self) -> Self {
+        let amount = match (self.amount, &old.amount) {
+            (Amount::Rate(new), Amount::Rate(old)) => {
+                let now = self.basis.clock.now();
+                let changed = old.changed(new.quota, new.counting, new.mode, now);
+                Amount::Rate(changed.denying_in(Arc::clone(&self.denials)))
+            }
+            (Amount::Concurrency(new), Amount::Concurrency(old)) => {
+                Amount::Concurrency(InUse { counter: old.counter.clone(), ..new })
+            }
+            (new, _) => new,
+        };
+        Self { amount, ..self }
+    }
+
+    /// Whether it denies.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        mode(&self.limit)
+    }
+
+    /// What a request counts for.
+    #[must_use]
+    pub fn key(&self, asked: &Asked<'_>) -> Key {
+        if self.limit.has_key() { self.basis.hasher.key(&*self.limit.values(asked)) } else { Key::new(0) }
+    }
+
+    /// Where a request counts in the store.
+    #[must_use]
+    pub fn global_key(&self, asked: &Asked<'_>) -> Vec<u8> {
+        let values: Values = self.limit.values(asked);
+        global::key(&[self.name.as_bytes(), &values])
+    }
+
+    /// Admits a request of a key, for as long as it is under way; counts a denial.
+    pub fn enter(&self, in_use: &InUse, key: Key) -> Option<Permit> {
+        let max = if in_use.divided { self.basis.part(in_use.max) } else { in_use.max };
+        let permit = match &in_use.counter {
+            Counter::All(counter) => counter.enter(max),
+            Counter::Each(counter) => counter.enter(key, max),
+        };
+        if permit.is_none() {
+            self.denials.count(self.mode());
+        }
+        permit
+    }
+
+    /// Bytes that its keys take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.keys().map_or(0, Keys::bytes)
+    }
+
+    /// Requests whose key found no place.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.keys().map_or(0, Keys::overflowed)
+    }
+
+    fn keys(&self) -> Option<&Keys> {
+        match &self.amount {
+            Amount::Rate(rate) => rate.keys(),
+            Amount::Concurrency(_) => None,
+        }
+    }
+}
+
+/// Whose meter it is.
+pub(super) struct Owner<'a> {
+    pub(super) place: &'a Place,
+    /// What of the key does not differ between the requests of a rule.
+    pub(super) fixed: &'a [Place],
+    pub(super) tenant: Option<Arc<str>>,
+}
+
+/// After which time it may make sense to come again where nothing says it: somebody else's request has to end.
+pub const SOON: Duration = Duration::from_secs(1);
+
+fn mode(limit: &Compiled) -> Mode {
+    if limit.source.enforced { Mode::Enforce } else { Mode::Shadow }
+}
+
+const fn is_divided(counting: Counting) -> bool {
+    !matches!(counting, Counting::PerReplica)
+}
+
+/// What is counted together is divided while it cannot be.
+fn counting_of(counting: Counting, basis: &Basis) -> counting::Counting {
+    if is_divided(counting) {
+        counting::Counting::Divide(Arc::clone(&basis.replicas))
+    } else {
+        counting::Counting::PerReplica
+    }
+}
