@@ -1,6 +1,6 @@
 //! What all sockets share, and what one socket's connections need.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::Proxy;
 use super::context::Connection;
+use super::limits::{self, Permits};
 use super::patience;
 use super::tls::{TlsListener, TlsListeners};
 use crate::api::ObjectKey;
@@ -24,6 +25,7 @@ use crate::snapshot::Socket;
 use crate::table::limits::Meter;
 use crate::table::shares::Part;
 use crate::table::{Rule, Table};
+use crate::telemetry::label::Handshake;
 use crate::telemetry::{Metrics, Served};
 
 /// One published generation: the table and what belongs to it.
@@ -122,6 +124,16 @@ impl Connections {
     }
 }
 
+/// What a server name chooses.
+pub(crate) struct Chosen {
+    /// The TLS side of the listener that serves it.
+    pub(crate) tls: Arc<TlsListener>,
+    /// The share of the tenant whose name it is.
+    pub(crate) share: Arc<Part>,
+    /// What the connection holds on to while it is open.
+    pub(crate) permits: Permits,
+}
+
 /// What the connections of one socket need.
 pub(crate) struct SocketApp {
     pub(crate) edge: Arc<Shared>,
@@ -136,12 +148,28 @@ impl SocketApp {
         self.edge.routes.load().table.ports.get(&self.socket).map(|port| port.protocol)
     }
 
-    /// The TLS side of the listener that serves a server name, and the share of the tenant whose name it is.
-    pub(crate) fn tls_listener(&self, name: &str) -> Option<(Arc<TlsListener>, Arc<Part>)> {
+    /// The places of a plain connection, of which nothing is known but its socket: where several listeners share that, it
+    /// counts for the one that serves every host, or else for the first.
+    pub(crate) fn enter_plain(&self, client: IpAddr) -> Option<Permits> {
         let generation = self.edge.routes.load();
-        let listener = generation.table.ports.get(&self.socket)?.listener(name)?;
-        let tls = generation.tls.get(self.socket, listener)?;
-        Some((Arc::clone(tls), generation.table.shares.of_tenant(listener.tenant(name))))
+        let port = generation.table.ports.get(&self.socket)?;
+        let listener = port.listeners.iter().find(|listener| listener.hostname.is_none());
+        let listener = listener.or_else(|| port.listeners.first())?;
+        limits::enter(listener.connections.iter(), client)
+    }
+
+    /// What a server name chooses for a client.
+    pub(crate) fn choose(&self, name: &str, client: IpAddr) -> Result<Chosen, Handshake> {
+        let generation = self.edge.routes.load();
+        let port = generation.table.ports.get(&self.socket);
+        let listener = port.and_then(|port| port.listener(name)).ok_or(Handshake::NoCertificate)?;
+        let tls = generation.tls.get(self.socket, listener).ok_or(Handshake::NoCertificate)?;
+        let meters = listener.connections.iter().chain(listener.connections_of_tenant(name));
+        Ok(Chosen {
+            tls: Arc::clone(tls),
+            share: generation.table.shares.of_tenant(listener.tenant(name)),
+            permits: limits::enter(meters, client).ok_or(Handshake::Limited)?,
+        })
     }
 }
 

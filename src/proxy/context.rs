@@ -12,7 +12,7 @@ use pingora_core::protocols::raw_connect::ProxyDigest;
 use smallvec::SmallVec;
 
 use super::forwarded::RequestId;
-use super::limits::Permits;
+use super::limits::{Paces, Permits};
 use super::mirror::MirrorFeed;
 use super::patience::{self, Patience};
 use crate::api::ObjectKey;
@@ -103,6 +103,8 @@ pub struct Context {
     pub(crate) tried: SmallVec<[SocketAddr; 2]>,
     /// The current try, counted on its endpoint.
     pub(crate) in_flight: Option<InFlight>,
+    /// What its response is slowed down by.
+    pub(crate) paces: Paces,
     /// Its place in the share of its tenant.
     pub(crate) admission: Option<Admission>,
     /// What it takes of limits on requests at one moment.
@@ -142,6 +144,7 @@ impl Context {
             tries: 0,
             tried: SmallVec::new(),
             in_flight: None,
+            paces: Paces::new(),
             admission: None,
             permits: Permits::new(),
             quota: None,

@@ -5,6 +5,8 @@
 //! 3. Rates counted in the store, in one round trip. If it denies, what was taken before is given back.
 
 mod answer;
+mod connection;
+mod pace;
 mod shared;
 
 use std::sync::Arc;
@@ -14,7 +16,10 @@ use pingora::proxy::Session;
 use smallvec::SmallVec;
 
 pub(super) use answer::{deny, tell};
+pub(super) use connection::enter;
+pub(crate) use pace::Paces;
 
+use pace::Pace;
 use shared::open;
 
 use super::context::Context;
@@ -68,6 +73,7 @@ type Tightest<'r> = Option<(Rated<'r>, Allowed)>;
 /// What a request got.
 struct Admitted<'r> {
     permits: Permits,
+    paces: Paces,
     tightest: Tightest<'r>,
 }
 
@@ -100,8 +106,8 @@ impl Gate {
             headers: &request.headers,
         };
         let asked = Asked { client: ctx.client, query };
-        let Admitted { permits, tightest } = self.take(&rule.limits.meters, &asked).await?;
-        ctx.permits = permits;
+        let Admitted { permits, paces, tightest } = self.take(&rule.limits.meters, &asked).await?;
+        (ctx.permits, ctx.paces) = (permits, paces);
         ctx.quota =
             tightest.and_then(|(Rated { rate, .. }, left)| header::state(&rate.name, left.remaining, left.reset_after));
         Ok(())
@@ -120,8 +126,18 @@ impl Gate {
         Ok(())
     }
 
+    /// How long the next bytes of a response have to wait.
+    pub(super) fn wait(&self, ctx: &mut Context, bytes: usize) -> Option<Duration> {
+        if ctx.paces.is_empty() || bytes == 0 {
+            return None;
+        }
+        let wait = pace::wait(&mut ctx.paces, bytes, self.basis.clock.now())?;
+        // who has no time left shall learn it in time
+        Some(ctx.time_left().map_or(wait, |left| wait.min(left)))
+    }
+
     async fn take<'r>(&self, meters: &'r [Arc<Meter>], asked: &Asked<'_>) -> Result<Admitted<'r>, Denied> {
-        let mut permits = Permits::new();
+        let (mut permits, mut paces) = (Permits::new(), Paces::new());
         let mut here: SmallVec<[(Rated<'r>, Key); 8]> = SmallVec::new();
         let mut shared: SmallVec<[Rated<'r>; 4]> = SmallVec::new();
         for meter in meters.iter().filter(|meter| meter.limit.counts(asked)) {
@@ -131,6 +147,8 @@ impl Gate {
                     None if meter.mode() == Mode::Shadow => {}
                     None => return Err(Denied { meter: Arc::clone(meter), retry_after: SOON, left: None }),
                 },
+                Amount::Bandwidth(flow) => paces.push(Pace::new(meter, meter.pace(flow, meter.key(asked)))),
+                Amount::Connections(_) => {}
                 Amount::Rate(rate) if meter.global.is_some() => shared.push(Rated { meter, rate }),
                 Amount::Rate(rate) => here.push((Rated { meter, rate }, meter.key(asked))),
             }
@@ -146,7 +164,7 @@ impl Gate {
                 }
             }
         }
-        Ok(Admitted { permits, tightest })
+        Ok(Admitted { permits, paces, tightest })
     }
 }
 
