@@ -25,6 +25,8 @@ mod held;
 mod pki;
 #[path = "traffic/raw.rs"]
 mod raw;
+#[path = "traffic/redis.rs"]
+mod redis;
 #[path = "traffic/world.rs"]
 mod world;
 
@@ -42,6 +44,8 @@ mod hijack;
 mod http1;
 #[path = "traffic/http2.rs"]
 mod http2;
+#[path = "traffic/limits.rs"]
+mod limits;
 #[path = "traffic/linger.rs"]
 mod linger;
 #[path = "traffic/mirror.rs"]

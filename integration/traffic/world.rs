@@ -7,6 +7,7 @@ use std::sync::Arc;
 use paifang::api::ObjectRef;
 use paifang::config::{Config, Ports};
 use paifang::controller::{Edge, Inputs, View};
+use paifang::proxy::server::Limits;
 use paifang::source::finding::Level;
 use paifang::source::{Change, Store, folder};
 use paifang::telemetry::{AccessLog, Metrics};
@@ -36,8 +37,22 @@ impl World {
 
     /// An edge with an access log.
     pub async fn logging(config: Config, log: AccessLog, manifests: impl IntoIterator<Item = Value>) -> Self {
+        Self::start_with(config, log, Limits::default(), manifests).await
+    }
+
+    /// An edge whose limits work with what the test gives them.
+    pub async fn limited(limits: Limits, log: AccessLog, manifests: impl IntoIterator<Item = Value>) -> Self {
+        Self::start_with(Config::default(), log, limits, manifests).await
+    }
+
+    pub async fn start_with(
+        config: Config,
+        log: AccessLog,
+        limits: Limits,
+        manifests: impl IntoIterator<Item = Value>,
+    ) -> Self {
         let config = Config { ports: Ports::Ephemeral, threads: 2, ..config };
-        let (inputs, metrics) = (Inputs::default(), Arc::new(Metrics::new().unwrap()));
+        let (inputs, metrics) = (Inputs { limits, ..Inputs::default() }, Arc::new(Metrics::new().unwrap()));
         let store = Arc::clone(&inputs.store);
         let edge = Edge::start(config, inputs, log, Arc::clone(&metrics)).unwrap();
         let mut world = Self { edge, metrics, store, manifests: BTreeMap::new(), served: BTreeSet::new() };

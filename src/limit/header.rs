@@ -50,7 +50,9 @@ pub fn policy<'l>(limits: impl IntoIterator<Item = (&'l str, Quota)>) -> Option<
 pub fn state(name: &str, remaining: u64, reset_after: Duration) -> Option<HeaderValue> {
     let mut item = String::with_capacity(name.len() + 24);
     string(&mut item, name);
-    let _ = write!(item, ";r={};t={}", remaining.min(LARGEST), seconds(reset_after).min(LARGEST));
+    // intervals are rounded up to whole nanoseconds: their sum must not make a second more of nothing
+    let reset = seconds(reset_after.saturating_sub(Duration::from_millis(1)));
+    let _ = write!(item, ";r={};t={}", remaining.min(LARGEST), reset.min(LARGEST));
     HeaderValue::try_from(item).ok()
 }
 
