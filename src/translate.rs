@@ -151,8 +151,26 @@ mod tests {
         let secret = json!({"kind": "Secret", "metadata": {"name": "cert"}, "stringData": {"tls.crt": text(), "tls.key": text()}});
         let slice = json!({"kind": "EndpointSlice", "metadata": {"name": "s", "labels": {"kubernetes.io/service-name": "web"}},
             "addressType": "IPv4", "ports": [{"port": number, "name": ""}], "endpoints": [{"addresses": [text()]}]});
+        let namespaces = json!({"matchLabels": {"kubernetes.io/metadata.name": "default"}});
+        let period = json!({"rate": number.unsigned_abs(), "per": text()});
+        let tenant = json!({"kind": "Tenant", "metadata": {"name": text()}, "spec": {"namespaces": namespaces,
+            "claims": [{"hostnames": [text()], "pathPrefixes": [text()]}],
+            "limits": {"requests": period, "concurrency": port, "bandwidth": text()},
+            "share": {"weight": port, "guaranteed": {"concurrency": port}}}});
+        let target = |kind: &str, name: String, section: String| json!({"group": "gateway.networking.k8s.io", "kind": kind, "name": name, "sectionName": section});
+        let targets = json!([target("HTTPRoute", "r".to_owned(), text()), target("Gateway", text(), text()),
+            {"group": text(), "kind": text(), "name": text()}, {"group": "", "kind": "Namespace", "name": "default"}]);
+        let when = json!({"methods": [text()], "paths": [{"value": text()}], "headers": [
+            {"name": text(), "value": text()}, {"name": "a", "type": "RegularExpression", "value": text()}]});
+        let limit = |kind: &str, value: Value, name: String| json!({kind: value, "scope": "Route", "counting": "Divide", "key": [{"type": "Header", "name": name}]});
+        let mut limits = json!({"rate": limit("rate", json!({"requests": port, "per": text()}), text()),
+            "bandwidth": limit("bandwidth", json!(text()), text()), "plain": limit("concurrency", json!(1), "a".to_owned())});
+        limits["plain"]["except"] = json!([text()]);
+        limits["rate"]["when"] = json!([when]);
+        limits["bandwidth"]["response"] = json!({"status": port, "body": text(), "contentType": text()});
+        let policy = json!({"kind": "RateLimitPolicy", "metadata": {"name": "p"}, "spec": {"targetRefs": targets, "limits": limits}});
         let granted = grant(&text(), (&text(), &text()), ("Service", Some(&text())));
-        snapshot([class(), gateway, route, grpc, secret, slice, granted, service("default", "web")])
+        snapshot([class(), gateway, route, grpc, secret, slice, tenant, policy, granted, service("default", "web")])
     }
 
     proptest! {

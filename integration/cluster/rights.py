@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 import rbac
 from lib import world
 from lib.certificate import self_signed
+from lib.kinds import KINDS
 from lib.kube import ApiError, Unreachable
 from lib.paifang import Paifang, condition
 from lib.scene import Scene
@@ -119,7 +120,7 @@ def conflicts(rights):
 def conflict(rights, kind, namespace, name, change, seconds=60):
     """Changes the spec, so that a status has to be written, and then something else, again and again until one was too late."""
     patch = lambda value: rights.kube.patch(kind, namespace, name, value)
-    resource = "gatewayclasses" if kind == "GatewayClass" else f"{kind.lower()}s"
+    resource = KINDS[kind][1]
     began, number = time.monotonic(), 0
     with rights.uses(f"get {resource}", seconds=5) as used:
         while not used() and time.monotonic() < began + seconds:
@@ -141,6 +142,16 @@ def tenant(rights):
         conflict(rights, "Tenant", None, space, claims)
     finally:
         rights.kube.delete("Tenant", None, space)
+
+
+def policy(rights):
+    """A RateLimitPolicy is told what became of it, also when somebody else changes it in the same moment."""
+    space = rights.scene.name
+    limits = lambda number: {"limits": {"all": {"concurrency": number, "scope": "Namespace", "counting": "Divide"}}}
+    with rights.uses("patch ratelimitpolicies/status"):
+        target = {"group": "", "kind": "Namespace", "name": space}
+        rights.kube.create(world.thing("RateLimitPolicy", space, "all", {"targetRefs": [target], **limits(1000)}))
+    conflict(rights, "RateLimitPolicy", space, "all", limits)
 
 
 def lease_lost(rights):
@@ -189,7 +200,7 @@ def recovered(rights, name):
     rights.scene.accepted(name, 60)
 
 
-SITUATIONS = (references, another_port, left, bad_reference, conflicts, tenant, lease_lost, without_streaming)
+SITUATIONS = (references, another_port, left, bad_reference, conflicts, tenant, policy, lease_lost, without_streaming)
 
 
 def play(situation, rights):

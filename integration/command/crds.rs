@@ -18,10 +18,40 @@ fn what_it_prints_is_what_is_in_the_repository() {
     }
 }
 
+/// They stand alone, so what they are put on is missing.
 #[test]
-fn the_examples_have_no_errors() {
-    let (code, text, errors) = call(&["check", "crds/examples"]);
-    assert_eq!((code, &*errors), (Some(0), ""), "{text}");
+fn the_examples_lack_nothing_but_their_targets() {
+    let (_, text, errors) = call(&["check", "crds/examples"]);
+    assert_eq!(errors, "", "{text}");
+    let wrong: Vec<_> = text.lines().filter(|line| line.contains(": error: ")).collect();
+    assert!(!wrong.is_empty() && wrong.iter().all(|line| line.contains(": TargetNotFound: ")), "{text}");
+}
+
+#[test]
+fn a_limit_that_cannot_be_honoured_has_file_and_line() {
+    let policy = "apiVersion: paifang.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: { name: api, namespace: shop }
+spec:
+  targetRefs: [{ group: '', kind: Namespace, name: shop }, { group: '', kind: Namespace, name: blog }]
+  limits:
+    search:
+      rate: { requests: 10, per: 1m }
+      key: [{ type: ClientIP }, { type: JWTClaim, name: sub }]
+      scope: Route
+      counting: Divide
+      when: [{ headers: [{ name: x-plan, type: RegularExpression, value: '(' }] }]
+";
+    let folder = crate::manifests::folder(&[("policy.yaml", policy)]);
+    let (code, text, _) = call(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(code, Some(1), "{text}");
+    for line in [
+        "policy.yaml:5:90: error: RateLimitPolicy shop/api: spec.targetRefs[1].name: Invalid: ",
+        "policy.yaml:9:35: error: RateLimitPolicy shop/api: spec.limits.search.key[1].type: Invalid: ",
+        "policy.yaml:12:67: error: RateLimitPolicy shop/api: spec.limits.search.when[0].headers[0].value: Invalid: ",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
 }
 
 /// A file with mistakes of every sort: the shape, a default, a rule between fields.

@@ -1,4 +1,5 @@
-//! Limits: those of RateLimitPolicies and the ceilings of Tenants, one list for the data plane.
+//! Limits: those of RateLimitPolicies and the ceilings of Tenants, one list for the data plane, and what is said to
+//! whoever wrote them.
 //!
 //! All limits on the way of a request hold, so there is nothing to decide between two policies: whoever adds
 //! one can only lower what is let through.
@@ -9,6 +10,7 @@ mod condition;
 mod key;
 mod policy;
 mod read;
+mod report;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use self::policy::Judged;
+use self::report::Reports;
 use super::field::Field;
 use super::finding::Findings;
 use super::reason::Reason;
@@ -41,6 +44,7 @@ pub(crate) struct Memo {
     by_route: HashMap<RouteId, BTreeSet<ObjectKey>, RandomState>,
     limits: Arc<[Arc<Limit>]>,
     shares: Arc<[Share]>,
+    reports: Reports,
 }
 
 impl Memo {
@@ -59,7 +63,7 @@ impl Memo {
                 self.shares = env.tenants.shares.as_slice().into();
             }
         }
-        self.give(out);
+        self.give(&changed, out);
     }
 
     /// The policies that differ, and those that name a route that does.
@@ -112,11 +116,18 @@ impl Memo {
         self.policies.insert(key.clone(), judged);
     }
 
-    fn give(&self, out: &mut Translation) {
-        for (key, judged) in &self.policies {
-            let object = ObjectRef::new(Kind::RateLimitPolicy, key.clone());
-            out.statuses.insert(object, Arc::clone(&judged.status));
-            out.problems.extend(judged.problems.iter().cloned());
+    fn give(&mut self, changed: &BTreeSet<ObjectKey>, out: &mut Translation) {
+        if self.policies.is_empty() {
+            self.reports = Reports::default();
+        } else {
+            let status = |key: &ObjectKey| {
+                let status = self.policies.get(key).map(|judged| Arc::clone(&judged.status));
+                (ObjectRef::new(Kind::RateLimitPolicy, key.clone()), status)
+            };
+            let others = std::mem::take(&mut out.statuses);
+            out.statuses = self.reports.all(others, changed.iter().map(status));
+            let problems = self.policies.values().flat_map(|judged| &judged.problems);
+            out.problems.extend(problems.cloned());
         }
         out.ir.limits = Arc::clone(&self.limits);
         out.ir.shares = Arc::clone(&self.shares);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::api::{Kind, ObjectRef};
-use crate::ir::{Limit, LimitTarget};
+use crate::ir::{Limit, LimitSource, LimitTarget};
 use crate::snapshot::Snapshot;
 use crate::translate::testing::{class, condition, gateway, route, snapshot, status_of};
 use crate::translate::{Problem, Translation, Translator, translate};
@@ -401,6 +401,25 @@ proptest! {
         if more["metadata"]["namespace"] == "team" {
             prop_assert!(added.iter().all(|limit| !reaches_beyond(limit, "team")), "a team limits only itself");
         }
+    }
+}
+
+proptest! {
+    /// Whatever a team writes, rewrites or removes, what others have put on it stays as it is.
+    #[test]
+    fn no_change_by_a_team_touches_the_limits_of_others(
+        policies in proptest::collection::vec(any_policy(), 0..8),
+        instead in proptest::collection::vec(any_policy(), 0..8),
+    ) {
+        let of_team = |it: &Value| it["metadata"]["namespace"] == "team";
+        let others: Vec<Value> = policies.iter().filter(|it| !of_team(it)).cloned().collect();
+        let changed: Vec<Value> = others.into_iter().chain(instead.into_iter().filter(of_team)).collect();
+        let foreign = |policies: &[Value]| -> Vec<Arc<Limit>> {
+            let limits = translate(&shared(policies)).ir.limits;
+            let own = |limit: &Arc<Limit>| matches!(&limit.id.source, LimitSource::Policy(key) if &*key.namespace == "team");
+            limits.iter().filter(|limit| !own(limit)).cloned().collect()
+        };
+        prop_assert_eq!(foreign(&policies), foreign(&changed));
     }
 }
 
