@@ -56,6 +56,8 @@ mod reload;
 mod retry;
 #[path = "traffic/shares.rs"]
 mod shares;
+#[path = "traffic/taken.rs"]
+mod taken;
 #[path = "traffic/telemetry.rs"]
 mod telemetry;
 #[path = "traffic/timeout.rs"]
