@@ -164,7 +164,10 @@ impl SocketApp {
         let port = generation.table.ports.get(&self.socket);
         let listener = port.and_then(|port| port.listener(name)).ok_or(Handshake::NoCertificate)?;
         let tls = generation.tls.get(self.socket, listener).ok_or(Handshake::NoCertificate)?;
-        let meters = listener.connections.iter().chain(listener.connections_of_tenant(name));
+        let of_tenant = listener.connections_of_tenant(name).iter();
+        // a limit on both the Gateway and the tenant counts once
+        let others = of_tenant.filter(|meter| !listener.connections.iter().any(|known| Arc::ptr_eq(known, meter)));
+        let meters = listener.connections.iter().chain(others);
         Ok(Chosen {
             tls: Arc::clone(tls),
             share: generation.table.shares.of_tenant(listener.tenant(name)),

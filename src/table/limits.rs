@@ -84,11 +84,14 @@ impl Limits {
         if self.by_target.is_empty() {
             return Bound::default();
         }
-        let on = place::targets(rule, name);
-        for compiled in on.filter_map(|target| self.by_target.get(&target)).flatten() {
-            let known = meters.iter().any(|meter| Arc::ptr_eq(&meter.limit, compiled));
-            if !known && !compiled.is_of_listener() {
-                meters.push(self.meters.meter(compiled, rule, &self.basis));
+        for target in place::targets(rule, name) {
+            for compiled in self.by_target.get(&target).into_iter().flatten() {
+                let known = meters.iter().any(|meter| Arc::ptr_eq(&meter.limit, compiled));
+                // the listener has it, whatever is asked for
+                let elsewhere = compiled.is_of_listener() && matches!(target, LimitTarget::Gateway { .. });
+                if !known && !elsewhere {
+                    meters.push(self.meters.meter(compiled, rule, &self.basis));
+                }
             }
         }
         Bound::new(meters)
