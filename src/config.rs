@@ -21,12 +21,14 @@ use ipnet::IpNet;
 
 pub use problem::{ConfigErrors, ConfigProblem};
 
+use crate::limit::basis::USUAL_KEYS;
+use crate::limit::global::Address;
 use crate::snapshot::{AddressRange, Exposure, ServiceExposure, ServiceType, TrafficPolicy};
 use crate::table::backend::Balance;
 pub(crate) use read::bytes;
 
 use level::level;
-use read::{address, address_ranges, boolean, count, duration, networks, port_range, ports, size, socket, text};
+use read::{address, address_ranges, boolean, count, duration, networks, port_range, ports, size, socket, store, text};
 
 settings! {
     /// Every setting of the process.
@@ -53,10 +55,10 @@ settings! {
         "forwarded" forwarded: Forwarded = Forwarded::default(), Forwarded::read;
         /// Limits towards backends.
         "upstream" upstream: Upstream = Upstream::default(), Upstream::read;
+        /// What the process can take, and what limits of policies need.
+        "limits" limits: LimitsConfig = LimitsConfig::default(), LimitsConfig::read;
         /// The access log.
         "accessLog" access_log: AccessLogConfig = AccessLogConfig::default(), AccessLogConfig::read;
-        /// What the process can take.
-        "limits" limits: LimitsConfig = LimitsConfig::default(), LimitsConfig::read;
         /// What the process says about itself.
         "log" log: LogConfig = LogConfig::default(), LogConfig::read;
     }
@@ -195,12 +197,32 @@ settings! {
         "retryBackoff" retry_backoff: Duration = Duration::from_millis(25), duration::<0, MINUTE>;
     }
 
-    /// What the process can take.
+    /// What the process can take, and what limits of policies need.
     pub struct LimitsConfig {
         /// Requests at one moment; when there are more, tenants get their shares.
         "capacity" capacity: u32 = 10_000, count::<1, 10_000_000>;
         /// TLS handshakes of one tenant that may wait for their turn on one thread.
         "handshakes" handshakes: usize = 4096, count::<1, 1_000_000>;
+        /// Keys of one counter that may be in debt at the same time; others share one.
+        "maxKeys" max_keys: usize = USUAL_KEYS, count::<1, 10_000_000>;
+        /// Where limits are counted together.
+        "store" store: StoreConfig = StoreConfig::default(), StoreConfig::read;
+    }
+
+    /// A Redis or Valkey server in which limits are counted together.
+    pub struct StoreConfig {
+        /// Where it listens; without an address there is none.
+        "address" address: Option<Address> = None, store;
+        /// The user; empty takes the server's default user.
+        "user" user: String = String::new(), text;
+        /// File with the password; empty sends none.
+        "passwordFile" password_file: String = String::new(), text;
+        /// File with the certificates of those who may vouch for the server; empty speaks no TLS.
+        "caFile" ca_file: String = String::new(), text;
+        /// The name in the server's certificate; empty takes that of the address.
+        "serverName" server_name: String = String::new(), text;
+        /// How long a request waits for its answer.
+        "deadline" deadline: Duration = Duration::from_millis(5), duration::<1, MINUTE>;
     }
 
     /// The access log.

@@ -13,11 +13,12 @@ use http::{HeaderMap, Method, Uri};
 use serde::Serialize;
 
 use crate::config::PathRules;
-use crate::ir::{Claim, Filters, Ir, Listener, ListenerProtocol, Retry, Target, Timeouts, WeightedBackend};
+use crate::ir::{Claim, Filters, Ir, Limit, Listener, ListenerProtocol, Retry, Target, Timeouts, WeightedBackend};
 use crate::proxy;
 use crate::snapshot::{Snapshot, Socket};
-use crate::table::Query;
+use crate::table::action::RuleId;
 use crate::table::oracle::{self, Candidate, Mismatch};
+use crate::table::{Query, limits};
 use crate::translate::endpoints::EndpointIndex;
 
 /// A request that could come.
@@ -93,6 +94,9 @@ pub struct Winner<'i> {
     /// Retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<&'i Retry>,
+    /// What it is under, from the Gateway to the rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<&'i Limit>,
     /// Where it goes.
     pub backends: Vec<Backend>,
 }
@@ -182,21 +186,31 @@ fn at_gateway<'i>(ir: &'i Ir, listener: &'i Listener, query: &Query<'_>, endpoin
     let (mut winner, mut losers) = (None, Vec::new());
     for candidate in oracle::explain(ir, listener, query) {
         match (candidate.mismatch, &winner) {
-            (None, None) => winner = Some(won(&candidate, endpoints)),
+            (None, None) => winner = Some(won(ir, listener, &candidate, endpoints)),
             (mismatch, _) => losers.push(Loser { place: place(&candidate), because: because(mismatch, query) }),
         }
     }
     AtGateway { gateway: listener.gateway.to_string(), listener: &listener.name, winner, losers }
 }
 
-fn won<'i>(candidate: &Candidate<'i>, endpoints: &EndpointIndex) -> Winner<'i> {
+fn won<'i>(ir: &'i Ir, listener: &Listener, candidate: &Candidate<'i>, endpoints: &EndpointIndex) -> Winner<'i> {
     let rule = candidate.rule;
+    let id = RuleId {
+        gateway: listener.gateway.clone(),
+        listener: Arc::clone(&listener.name),
+        route: candidate.route.id.clone(),
+        rule: rule.name.clone().unwrap_or_default(),
+        tenant: candidate.route.tenant.clone(),
+        hostname: candidate.hostname.cloned(),
+    };
+    let limits = limits::written(&ir.limits, &id, rule.name.as_ref());
     Winner {
         place: place(candidate),
         tenant: candidate.route.tenant.as_deref(),
         filters: &rule.filters,
         timeouts: rule.timeouts,
         retry: rule.retry.as_ref(),
+        limits: limits.into_iter().map(|limit| &**limit).collect(),
         backends: rule.backends.iter().map(|backend| named(backend, endpoints)).collect(),
     }
 }

@@ -1,10 +1,18 @@
 //! What limits cost a request.
 #![allow(clippy::indexing_slicing, reason = "a bench that panics has failed")]
 
+#[path = "worlds.rs"]
+mod worlds;
+
 use std::hint::black_box;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use paifang::ir::limit::{self, Counting, KeyPart, Scope};
+use paifang::ir::{Ir, Limit, LimitId, LimitSource, LimitTarget};
 use paifang::limit::Clock;
 use paifang::limit::concurrency::Concurrency;
 use paifang::limit::counting::Quota;
@@ -13,8 +21,12 @@ use paifang::limit::gcra::Cell;
 use paifang::limit::keys::{Key, KeyHasher, Keys};
 use paifang::limit::rate::RateLimit;
 use paifang::limit::share::Share;
+use paifang::table::limits::{Amount, Asked};
+use paifang::table::{Query, Table};
+use smallvec::SmallVec;
 
 const MILLION: usize = 1_000_000;
+const KEY: HeaderName = HeaderName::from_static("x-key");
 
 /// A quota that admits all: denials are cheaper.
 fn wide() -> Quota {
@@ -67,6 +79,58 @@ fn decisions(criterion: &mut Criterion) {
     }
 }
 
+/// The limits of a rule as requests meet them: who is counted, by which key, and the decision.
+fn bound(criterion: &mut Criterion) {
+    let ir = |count: usize| {
+        let limits = ["tenant", "route", "client", "key"].into_iter().take(count);
+        Ir { limits: limits.map(|name| Arc::new(limit(name))).collect(), ..worlds::hosts(1) }
+    };
+    for (count, name) in [(1, "limit/bound, 1 limit"), (4, "limit/bound, 4 limits of which 2 have a key")] {
+        let table = Table::compile(&ir(count), None);
+        let rule = table.rules().next().cloned();
+        let meters = rule.as_ref().map(|rule| &*rule.limits.meters).unwrap_or_default();
+        assert_eq!(meters.len(), count, "every limit is bound");
+        let (clock, headers) = (Clock::start(), HeaderMap::from_iter([(KEY, HeaderValue::from_static("some-token"))]));
+        let query = Query { host: "a", path: "/", query: None, method: "GET", headers: &headers };
+        let mut n = 0_u32;
+        let mut next = || {
+            n = n.wrapping_add(1);
+            let asked = Asked { client: Ipv4Addr::from(n % 100_000).into(), query };
+            let counted = meters.iter().filter(|meter| meter.limit.counts(&asked));
+            let rates = counted.filter_map(|meter| match &meter.amount {
+                Amount::Rate(rate) => Some((rate, meter.key(&asked))),
+                Amount::Concurrency(_) => None,
+            });
+            let rates: SmallVec<[_; 8]> = rates.collect();
+            decide(&rates, clock.now(), 1).is_ok()
+        };
+        criterion.bench_function(name, |bench| bench.iter(&mut next));
+    }
+}
+
+/// A limit on everything in the namespace of the bench's routes.
+fn limit(name: &str) -> Limit {
+    let key = match name {
+        "client" => vec![KeyPart::ClientIp],
+        "key" => vec![KeyPart::Header(KEY)],
+        _ => Vec::new(),
+    };
+    let gateway = worlds::hosts(1).listeners.first().map(|listener| listener.gateway.clone());
+    let targets = gateway.map(|gateway| LimitTarget::Gateway { gateway, listener: None });
+    Limit {
+        id: LimitId { source: LimitSource::Tenant("bench".into()), name: name.into() },
+        targets: targets.into_iter().collect(),
+        amount: limit::Amount::Rate { requests: 1_000_000, per: Duration::from_secs(1), burst: 1_000_000 },
+        scope: Scope::Gateway,
+        key,
+        counting: Counting::PerReplica,
+        when: Vec::new(),
+        except: Vec::new(),
+        enforced: true,
+        denial: limit::Denial::default(),
+    }
+}
+
 fn permits(criterion: &mut Criterion) {
     let limit = Concurrency::new(10);
     criterion.bench_function("limit/concurrency", |bench| bench.iter(|| limit.acquire().is_some()));
@@ -81,5 +145,5 @@ fn permits(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, cells, decisions, permits);
+criterion_group!(benches, cells, decisions, bound, permits);
 criterion_main!(benches);

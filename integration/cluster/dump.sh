@@ -18,5 +18,9 @@ if [[ ${1:-} != --logs ]]; then
     look paifang.log "${logs[@]}"
     look paifang-before.log "${logs[@]}" --previous
 fi
-[[ $own_cluster == no || ! -d $state/log ]] || cp -r "$state/log" "$to/cluster"
+if [[ $own_cluster == yes && -d $state/log ]]; then
+    cp -r "$state/log" "$to/cluster"
+    # where an address leads nowhere, this is the first question
+    grep -E '^E|Sync failed' "$state/log/kube-proxy.log" | tail -5 | sed 's/^/kube-proxy: /' || true
+fi
 say "what can be known about the failure is in $to"

@@ -139,7 +139,8 @@ Y
     cat >"$conf/kube-proxy.yaml" <<Y
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
-mode: nftables
+mode: iptables
+iptables: {minSyncPeriod: 100ms, syncPeriod: 2s} # what fails is tried again after the second
 clusterCIDR: $pods
 clientConnection: {kubeconfig: $conf/super-admin.conf}
 conntrack: {maxPerCore: 0}

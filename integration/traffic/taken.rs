@@ -89,7 +89,7 @@ async fn a_tenant_has_its_own_connections_by_server_name() {
     let (address, client) = (world.address("https"), ca.client(&["http/1.1"]));
     let held = client.connect(address, "a.example.com").await.unwrap();
     assert!(client.connect(address, "a.example.com").await.is_err(), "the second is one too many");
-    assert_eq!(world.metric(&["paifang_tls_handshakes_total", "limited"]), 1.0);
+    eventually("counted", || world.metric(&["paifang_tls_handshakes_total", "limited"]) == 1.0).await;
     let _other = client.connect(address, "b.example.com").await.unwrap();
     let mut held = http1_over(held).await;
     let request = http::Request::builder().uri("/").header("host", "a.example.com").body(Streamed::empty()).unwrap();

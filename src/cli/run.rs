@@ -15,6 +15,7 @@ use super::Run;
 use crate::admin::{self, Admin, Page, Readiness, State as Life};
 use crate::config::Config;
 use crate::controller::{Edge, Inputs, View};
+use crate::proxy::server::Limits;
 use crate::proxy::{QUIET, Routes};
 use crate::telemetry::{AccessLog, Metrics, trace};
 
@@ -76,7 +77,7 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     let admin = Arc::new(Admin { metrics: Arc::clone(&metrics), readiness: readiness.clone(), pages });
     let admin = tokio::spawn(admin::serve(admin_socket, admin, stopped));
 
-    let inputs = Inputs::default();
+    let inputs = Inputs { limits: Limits::new(&config.limits)?, ..Inputs::default() };
     let process = Process { config, inputs, metrics, readiness, access_log: access_log.clone(), served, signals };
     let drained = match &arguments.manifests {
         Some(manifests) => folder::serve(process, manifests.clone()).await?,

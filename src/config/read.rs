@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::yaml::{Node, Value};
 use super::{ConfigProblem, PortRange, Ports, Problems};
+use crate::limit::global::Address;
 use crate::snapshot::AddressRange;
 
 /// The known entries of a mapping; unknown and repeated keys are said. An empty value counts as absent.
@@ -92,6 +93,14 @@ pub(super) fn address(node: &Node, problems: &mut Problems) -> Option<IpAddr> {
 /// An IP address and a port.
 pub(super) fn socket(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
     parsed(node, "an IP address and a port, for example 127.0.0.1:8081 or [::1]:8081", problems)
+}
+
+/// Where a store listens; nothing for none.
+pub(super) fn store(node: &Node, problems: &mut Problems) -> Option<Option<Address>> {
+    if scalar(node, problems)?.is_empty() {
+        return Some(None);
+    }
+    parsed(node, "a host and a port or the path of a socket, for example redis.infra:6379", problems).map(Some)
 }
 
 /// A list of networks or addresses.

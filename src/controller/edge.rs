@@ -57,7 +57,14 @@ impl Edge {
         let shared = (Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics));
         let server = Server::start(shared.0, shared.1, shared.2, access_log, &inputs.limits)?;
         metrics.observe(Arc::clone(&routes) as Arc<_>);
-        let pass = Pass::new(&config, Arc::clone(&metrics), Arc::clone(&routes), server, inputs.live);
+        let pass = Pass::new(
+            &config,
+            Arc::clone(&metrics),
+            Arc::clone(&routes),
+            server,
+            inputs.live,
+            inputs.limits.store.is_none(),
+        );
         let (view_sender, view) = watch::channel(View::default());
         let (stop, stopped) = oneshot::channel();
         let state = inputs.store.subscribe();

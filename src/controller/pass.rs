@@ -41,6 +41,8 @@ pub(super) struct Pass {
     live: Arc<Live>,
     facts: Arc<Facts>,
     ir: Ir,
+    /// Whether limits have nowhere to be counted together, which is worth saying once.
+    storeless: bool,
     /// What the last pass worked with, and what it made of it.
     before: Snapshot,
     translation: Arc<Translation>,
@@ -53,6 +55,7 @@ impl Pass {
         routes: Arc<Routes>,
         server: Server,
         live: Arc<Live>,
+        storeless: bool,
     ) -> Self {
         let facts = Facts { exposure: config.exposure(), assume_bound: false, ..Facts::default() };
         Self {
@@ -64,6 +67,7 @@ impl Pass {
             live,
             facts: Arc::new(facts),
             ir: Ir::default(),
+            storeless,
             before: Snapshot::default(),
             translation: Arc::default(),
         }
@@ -135,8 +139,18 @@ impl Pass {
         resolve_some(&table, ir, &self.endpoints, moved);
         self.metrics.compile_duration.observe(began.elapsed().as_secs_f64());
         self.metrics.published(table.generation, SystemTime::now());
+        self.warn_of_no_store(&table);
         self.routes.publish(table);
         self.ir = ir.clone();
+    }
+
+    fn warn_of_no_store(&mut self, table: &Table) {
+        if self.storeless && table.limits.any_global() {
+            tracing::warn!(
+                "some limits are counted Global and limits.store is not set: they do what onStoreFailure says"
+            );
+            self.storeless = false;
+        }
     }
 
     /// Two equal IRs need not both be kept: the one that is served stands for both. Says whether they

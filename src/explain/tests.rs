@@ -27,7 +27,7 @@ fn world() -> Snapshot {
         (
             Kind::Tenant,
             json!({"metadata": {"name": "pay"}, "spec": {
-            "namespaces": {"matchLabels": {"team": "pay"}}, "claims": [{"hostnames": ["pay.example.com"]}]}}),
+            "namespaces": {"matchLabels": {"team": "pay"}}, "limits": {"concurrency": 20}, "claims": [{"hostnames": ["pay.example.com"]}]}}),
         ),
         (Kind::HttpRoute, route("payments", json!(["pay.example.com"]), "/")),
         (Kind::HttpRoute, route("blog", json!(["*.example.com"]), "/pay")),
@@ -89,4 +89,18 @@ fn what_is_refused_before_the_table_says_so() {
         refused("ftp://a.example.com/"),
         "'ftp://a.example.com/' is no URL of HTTP: write http://host/path or https://host/path"
     );
+}
+
+#[test]
+fn the_limits_of_the_winner_are_listed() {
+    let explanation = explained("http://pay.example.com/");
+    let limits = &explanation["gateways"][0]["winner"]["limits"];
+    assert_eq!(limits[0]["id"], json!({ "source": "Tenant pay", "name": "concurrency" }));
+    let snapshot = world();
+    let ir = translate(&snapshot).ir;
+    let url = "http://pay.example.com/".parse().unwrap();
+    let request = Request { method: Method::GET, url, headers: HeaderMap::new() };
+    let text = explain(&ir, &snapshot, &request, &PathRules::default()).unwrap().to_string();
+    let line = "    limit concurrency of Tenant pay: 20 requests at one moment for each tenant, counted by each replica its part\n";
+    assert!(text.contains(line), "{text}");
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{AtGateway, Explanation, Place, Winner};
+use crate::ir::limit::{Amount, Counting};
 use crate::ir::{GrpcMatch, PathMatch};
 
 /// Losers that are listed; the rest is counted.
@@ -48,12 +49,35 @@ impl fmt::Display for Winner<'_> {
             // a filter serialises: it has no maps with keys that are no text
             writeln!(f, "    filters {}", serde_json::to_string(self.filters).unwrap_or_default())?;
         }
+        for limit in &self.limits {
+            let mode = if limit.enforced { "" } else { ", in Shadow mode" };
+            let (id, amount, counting) = (&limit.id, amount(limit.amount), counting(limit.counting));
+            let scope = format!("{:?}", limit.scope).to_lowercase();
+            writeln!(f, "    limit {} of {}: {amount} for each {scope}, counted {counting}{mode}", id.name, id.source)?;
+        }
         for backend in &self.backends {
             let endpoints: Vec<_> = backend.endpoints.iter().map(ToString::to_string).collect();
             let endpoints = if endpoints.is_empty() { "no endpoint".to_owned() } else { endpoints.join(", ") };
             writeln!(f, "    backend {} weight {}: {endpoints}", backend.backend, backend.weight)?;
         }
         Ok(())
+    }
+}
+
+fn amount(amount: Amount) -> String {
+    match amount {
+        Amount::Rate { requests, per, burst } => format!("{requests} requests in {per:?}, {burst} at once"),
+        Amount::Concurrency(number) => format!("{number} requests at one moment"),
+        Amount::Connections(number) => format!("{number} connections"),
+        Amount::Bandwidth(bytes) => format!("{bytes} bytes per second"),
+    }
+}
+
+fn counting(counting: Counting) -> &'static str {
+    match counting {
+        Counting::PerReplica => "by each replica",
+        Counting::Divide => "by each replica its part",
+        Counting::Global { .. } => "by all replicas together",
     }
 }
 

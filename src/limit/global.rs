@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout};
 use super::gcra::{Allowed, Denied, Params};
 use super::rate::Mode;
 pub use key::key;
-pub use settings::{Address, Login, Settings, Tls};
+pub use settings::{Address, Login, NoAddress, Settings, Tls};
 use worker::Job;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod answer;
 mod connection;
 mod pace;
 mod shared;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use smallvec::SmallVec;
 pub(super) use answer::{deny, tell};
 pub(super) use connection::enter;
 pub(crate) use pace::Paces;
+pub(super) use store::settings;
 
 use pace::Pace;
 use shared::open;

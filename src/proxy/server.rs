@@ -11,11 +11,11 @@ use pingora::server::configuration::ServerConf;
 
 use super::Proxy;
 use super::app::{Routes, Shared};
-use super::limits::Gate;
+use super::limits::{self, Gate};
 use super::listener::Listeners;
 use super::mirror::Mirrors;
 use super::workers::Workers;
-use crate::config::Config;
+use crate::config::{Config, LimitsConfig};
 use crate::limit::{Basis, global};
 use crate::snapshot::{Socket, SocketState};
 use crate::telemetry::{AccessLog, Metrics};
@@ -27,6 +27,17 @@ pub struct Limits {
     pub basis: Arc<Basis>,
     /// Where they are counted together.
     pub store: Option<global::Settings>,
+}
+
+impl Limits {
+    /// What the settings say.
+    ///
+    /// # Errors
+    /// A file they name cannot be read.
+    pub fn new(config: &LimitsConfig) -> anyhow::Result<Self> {
+        let basis = Arc::new(Basis { max_keys: config.max_keys, ..Basis::default() });
+        Ok(Self { basis, store: limits::settings(&config.store)? })
+    }
 }
 
 /// The data plane. Dropping it ends it at once; see [`Server::drain`].

@@ -124,6 +124,17 @@ impl Limits {
     }
 }
 
+/// The limits of a rule as they are written, the widest first.
+pub(crate) fn written<'l>(limits: &'l [Arc<Limit>], rule: &RuleId, name: Option<&Arc<str>>) -> Vec<&'l Arc<Limit>> {
+    let mut found: Vec<&Arc<Limit>> = Vec::new();
+    for target in place::targets(rule, name) {
+        let new = limits.iter().filter(|limit| limit.targets.contains(&target));
+        let new: Vec<_> = new.filter(|limit| !found.iter().any(|known| Arc::ptr_eq(known, limit))).collect();
+        found.extend(new);
+    }
+    found
+}
+
 impl Bound {
     fn new(meters: Vec<Arc<Meter>>) -> Self {
         let rates = meters.iter().filter_map(|meter| match &meter.amount {

@@ -52,11 +52,11 @@ pub(super) fn write(served: Option<&dyn Served>, out: &mut String) {
 
 /// Writes how many connections to the store there are that answer.
 pub(super) fn write_stores(stores: &[Store], out: &mut String) {
+    let name = "paifang_limit_store_connections";
+    header(name, "gauge", "Connections to the store of limits, one for each thread, by whether it answers.", out);
     if stores.is_empty() {
         return;
     }
-    let name = "paifang_limit_store_connections";
-    header(name, "gauge", "Connections to the store of limits, one for each thread, by whether it answers.", out);
     let up = stores.iter().filter(|store| store.is_up()).count();
     for (state, count) in [("up", up), ("down", stores.len() - up)] {
         let _ = writeln!(out, "{name}{{state=\"{state}\"}} {count}");

@@ -4,24 +4,19 @@ Unlike a leader that was stopped it goes on to try. What its kernel could not se
 way is free again: the API server must refuse that, as it is from a version that is gone, or because nobody waits for the
 answer any more. So the audit log is asked who wrote what until well after that.
 """
-import json
-import os
 import time
 from datetime import datetime, timezone
 
-from lib.stage import NotHere
+from lib.audit import requests
 from lib.wait import attempt
 from lib.watch import Recorder
 
 LATE = 2  # seconds beyond the lease time: the tick at which the other looks, and its write
 AFTER = 5  # seconds beyond the last retransmission in which the process itself would write, if it believed that it leads
-WRITES = "create", "update", "patch", "delete"
 
 
 def run(stage):
     pods, leader = stage.two()
-    if not os.path.exists(audit_log()):
-        raise NotHere("needs the audit log of the API server")
     address = pods[leader]["status"]["podIP"]
     others = {name: pod for name, pod in pods.items() if name != leader}
     lease = stage.paifang.lease()["spec"]["leaseDurationSeconds"]
@@ -53,24 +48,3 @@ def run(stage):
     done = [write for write in written if write[1] < 300 or write[0] > late and "/leases/" not in write[3]]
     stage.expect(not done, f"it wrote after another had taken over: {done[:3]}")
     stage.expect(len(stage.paifang.leaders()) == 1, "one leader of two")
-
-
-def audit_log():
-    return os.path.join(os.environ.get("PAIFANG_CLUSTER_STATE", ""), "log", "audit.json")
-
-
-def requests(address, since):
-    """How many requests the API server has had from an address, and its writes as (seconds, code, verb, path), also what was
-    refused."""
-    asked, written = 0, []
-    with open(audit_log()) as log:
-        for line in log:
-            event = json.loads(line)
-            at = datetime.fromisoformat(event["requestReceivedTimestamp"].replace("Z", "+00:00"))
-            if address not in event["sourceIPs"] or at < since or event["stage"] != "ResponseComplete":
-                continue
-            if event["verb"] in WRITES:
-                path = event["requestURI"].split("?")[0]
-                written.append((round((at - since).total_seconds(), 1), event["responseStatus"]["code"], event["verb"], path))
-            asked += 1
-    return asked, written

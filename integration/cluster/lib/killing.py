@@ -1,6 +1,5 @@
 """Killing one replica's process, and what is to be seen of it."""
 import os
-import re
 import signal
 import time
 
@@ -8,7 +7,7 @@ from .paifang import condition
 from .stage import NotHere, Window
 from .wait import attempt
 
-TABLE = "nft", "list", "table", "ip", "kube-proxy"
+RULES = "iptables-save", "--table", "nat"
 
 
 def kill(stage, pod):
@@ -54,9 +53,8 @@ def is_published(stage, address):
 
 def is_led_to(stage, address):
     """Whether a rule of kube-proxy leads from the Gateway's Service to a pod."""
-    chains = re.findall(r"^\tchain (\S+) \{\n(.*?)^\t\}", stage.bed(*TABLE), re.M | re.S)
-    return any(f"-{stage.scene.name}/front" in name and re.search(rf"\b{re.escape(address)}\b", rules)
-               for name, rules in chains)
+    from_service, to_pod = f'--comment "{stage.scene.name}/front', f" -> {address}:"
+    return any(from_service in rule and to_pod in rule for rule in stage.bed(*RULES).splitlines())
 
 
 def is_back(stage, pod):

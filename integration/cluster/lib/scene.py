@@ -50,16 +50,23 @@ class Scene:
         return self.address
 
     def echo(self, name="echo", replicas=1, seconds=60):
-        """Echo pods and their Service; waits until all are ready."""
+        """Echo pods and their Service; waits until all are ready, and Kubernetes says so in the Service's endpoints."""
         for value in world.echo(self.name, name, replicas):
             self.kube.create(value)
         self.scaled(name, replicas, seconds)
+        attempt(seconds, lambda: self.ready_endpoints(name) == replicas, what=f"endpoints of Service {name}")
 
     def scaled(self, name, replicas, seconds=60):
         """Waits until a Deployment has exactly that many pods, all of them ready."""
         same = lambda deployment: all(deployment.get("status", {}).get(field, 0) == replicas
                                       for field in ("replicas", "readyReplicas"))
         self.wait("Deployment", name, same, seconds)
+
+    def ready_endpoints(self, service):
+        label = f"kubernetes.io/service-name={service}"
+        pieces = self.kube.list("EndpointSlice", self.name, labelSelector=label)["items"]
+        endpoints = [endpoint for piece in pieces for endpoint in piece["endpoints"] or []]
+        return sum(endpoint["conditions"].get("ready") is not False for endpoint in endpoints)
 
     def echo_addresses(self, name="echo"):
         pods = self.kube.list("Pod", self.name, labelSelector=f"app={name}")["items"]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,25 @@ impl Settings {
     }
 }
 
+impl FromStr for Address {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
+        if text.starts_with('/') {
+            return Ok(Self::Unix(text.into()));
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(NoAddress)?;
+        let port = port.parse().ok().filter(|port| *port > 0).ok_or(NoAddress)?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() { Err(NoAddress) } else { Ok(Self::Tcp(host.to_owned(), port)) }
+    }
+}
+
+/// What is no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write a name or IP address and a port, or the path of a socket")]
+pub struct NoAddress;
+
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
@@ -75,6 +95,17 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_port_or_a_path() {
+        let tcp = |host: &str, port| Ok(Address::Tcp(host.to_owned(), port));
+        assert_eq!("redis.infra:6379".parse(), tcp("redis.infra", 6379));
+        assert_eq!("[::1]:6379".parse(), tcp("::1", 6379));
+        assert_eq!("/run/redis.sock".parse(), Ok(Address::Unix("/run/redis.sock".into())));
+        for wrong in ["", "redis", "redis:", ":6379", "redis:0", "redis:70000"] {
+            assert_eq!(wrong.parse::<Address>(), Err(NoAddress), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_password_is_never_written_down() {

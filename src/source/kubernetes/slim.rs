@@ -11,8 +11,10 @@ use crate::snapshot::Object;
 use crate::source::admit::is_own;
 use crate::source::live::Seen;
 
-/// The label of objects that Paifang itself writes, and its value.
-const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "paifang");
+/// Where the label is that objects of Paifang itself have.
+const MANAGED_BY_LABEL: &str = "/labels/app.kubernetes.io~1managed-by";
+/// Its value.
+const MANAGED_BY: &str = "paifang";
 /// Metadata that is kept.
 const METADATA: [&str; 7] = ["name", "namespace", "uid", "generation", "creationTimestamp", "labels", "annotations"];
 
@@ -56,12 +58,14 @@ fn is_noted(kind: Kind, value: &Value) -> bool {
         | Kind::Tenant
         | Kind::ShareGrant
         | Kind::RateLimitPolicy => true,
-        Kind::Service | Kind::EndpointSlice => {
-            let label = value.get("metadata").and_then(|metadata| metadata.get("labels")?.get(MANAGED_BY.0));
-            label.is_some_and(|label| label == MANAGED_BY.1)
-        }
+        Kind::Service | Kind::EndpointSlice => value.get("metadata").is_some_and(is_made_by_us),
         Kind::ReferenceGrant | Kind::GatewayParameters | Kind::Namespace | Kind::Secret | Kind::ConfigMap => false,
     }
+}
+
+/// Whether the metadata are those of something that Paifang made.
+fn is_made_by_us(metadata: &Value) -> bool {
+    metadata.pointer(MANAGED_BY_LABEL).is_some_and(|label| label == MANAGED_BY)
 }
 
 fn seen(value: &Value, resource_version: Arc<str>) -> Seen {
@@ -77,8 +81,10 @@ fn seen(value: &Value, resource_version: Arc<str>) -> Seen {
 
 fn slim(kind: Kind, value: &mut Value) {
     let Some(fields) = value.as_object_mut() else { return };
-    if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
-        slim_metadata(kind, metadata);
+    if let Some(metadata) = fields.get_mut("metadata") {
+        // of what we made it must be known for whom; of Services of others, that they are not ours
+        let owners = kind == Kind::Service || is_made_by_us(metadata);
+        metadata.as_object_mut().into_iter().for_each(|metadata| slim_metadata(owners, metadata));
     }
     match kind {
         Kind::Service => slim_service(fields),
@@ -93,8 +99,7 @@ fn slim(kind: Kind, value: &mut Value) {
     }
 }
 
-fn slim_metadata(kind: Kind, metadata: &mut Map<String, Value>) {
-    let owners = kind == Kind::Service;
+fn slim_metadata(owners: bool, metadata: &mut Map<String, Value>) {
     metadata.retain(|name, _| METADATA.contains(&name.as_str()) || (owners && name == "ownerReferences"));
     let emptied = metadata.get_mut("annotations").and_then(Value::as_object_mut).is_some_and(|annotations| {
         annotations.retain(|name, _| is_own(name));
@@ -165,6 +170,19 @@ mod tests {
         assert_eq!((&*seen.uid, &*seen.resource_version, seen.generation), ("u", "9", 3));
         assert_eq!(seen.status.unwrap().get(), r#"{"parents":[{"controllerName":"other"}]}"#);
         assert!(read(Kind::ReferenceGrant, &value).seen.is_none());
+    }
+
+    /// Else each would look as if its owner had changed, and be written again and again.
+    #[test]
+    fn the_owners_of_our_own_slices_are_kept() {
+        let kept = |labels: Value| {
+            let owners = json!([{"apiVersion": "v1", "kind": "X", "name": "x", "uid": "x"}]);
+            let metadata = json!({"name": "a", "labels": labels, "ownerReferences": owners});
+            let slice = json!({"metadata": metadata, "addressType": "IPv4", "endpoints": []});
+            stored(Kind::EndpointSlice, &slice)["metadata"]["ownerReferences"].is_array()
+        };
+        assert!(kept(json!({"app.kubernetes.io/managed-by": "paifang"})));
+        assert!(!kept(json!({"app.kubernetes.io/managed-by": "other"})));
     }
 
     #[test]
