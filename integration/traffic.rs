@@ -19,6 +19,8 @@ mod backend;
 mod body;
 #[path = "traffic/client.rs"]
 mod client;
+#[path = "traffic/held.rs"]
+mod held;
 #[path = "traffic/pki.rs"]
 mod pki;
 #[path = "traffic/raw.rs"]
@@ -56,6 +58,10 @@ mod quota;
 mod reload;
 #[path = "traffic/retry.rs"]
 mod retry;
+#[path = "traffic/shares.rs"]
+mod shares;
+#[path = "traffic/taken.rs"]
+mod taken;
 #[path = "traffic/telemetry.rs"]
 mod telemetry;
 #[path = "traffic/timeout.rs"]

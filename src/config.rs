@@ -57,7 +57,7 @@ settings! {
         "upstream" upstream: Upstream = Upstream::default(), Upstream::read;
         /// Metrics.
         "metrics" metrics: MetricsConfig = MetricsConfig::default(), MetricsConfig::read;
-        /// What limits of policies need.
+        /// What the process can take, and what limits of policies need.
         "limits" limits: LimitsConfig = LimitsConfig::default(), LimitsConfig::read;
         /// The access log.
         "accessLog" access_log: AccessLogConfig = AccessLogConfig::default(), AccessLogConfig::read;
@@ -205,8 +205,12 @@ settings! {
         "seriesPerTenant" series_per_tenant: usize = 50_000, count::<0, 100_000_000>;
     }
 
-    /// What limits of policies need.
+    /// What the process can take, and what limits of policies need.
     pub struct LimitsConfig {
+        /// Requests at one moment; when there are more, tenants get their shares.
+        "capacity" capacity: u32 = 10_000, count::<1, 10_000_000>;
+        /// TLS handshakes of one tenant that may wait for their turn on one thread.
+        "handshakes" handshakes: usize = 4096, count::<1, 1_000_000>;
         /// Keys of one counter that may be in debt at the same time; others share one.
         "maxKeys" max_keys: usize = USUAL_KEYS, count::<1, 10_000_000>;
         /// Where limits are counted together.

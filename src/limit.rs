@@ -12,6 +12,7 @@
 //! | [`header`] | what clients are told |
 //! | [`concurrency`] | how many at once |
 //! | [`share`] | how many at once for each of several, by guarantee and weight |
+//! | [`lines`] | what is done one after the other, by weight |
 //! | [`bandwidth`] | how fast bytes go |
 //! | [`global`] | rates that all replicas count together, in Redis or Valkey |
 //! | [`counting`] | what a rate means where several replicas count |
@@ -29,6 +30,7 @@ pub mod gcra;
 pub mod global;
 pub mod header;
 pub mod keys;
+pub mod lines;
 pub mod rate;
 pub mod share;
 

@@ -29,6 +29,7 @@ pub(crate) mod rewrite;
 pub mod server;
 mod stream;
 mod tls;
+mod turns;
 mod upstream_peer;
 mod upstream_request_filter;
 mod workers;
@@ -152,14 +153,15 @@ impl ProxyHttp for Proxy {
     fn response_body_filter(
         &self,
         _: &mut Session,
-        _: &mut Option<Bytes>,
+        body: &mut Option<Bytes>,
         _: bool,
         ctx: &mut Context,
     ) -> Result<Option<Duration>> {
         if let Some(patience) = &ctx.patience {
             patience.answered(None);
         }
-        response_filter::check_deadline(ctx).map(|()| None)
+        response_filter::check_deadline(ctx)?;
+        Ok(self.gate.wait(ctx, body.as_ref().map_or(0, Bytes::len)))
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Context, error: Box<Error>) -> Box<Error> {

@@ -19,6 +19,7 @@ mod matcher;
 pub mod oracle;
 pub mod path;
 mod query;
+pub mod shares;
 pub mod stats;
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ pub use host::{Listener, Port};
 pub use limits::Limits;
 pub use path::HostTable;
 pub(crate) use query::Decoded;
+pub use shares::Shares;
 
 use crate::ir::{Backend, BackendKey};
 use crate::limit::Basis;
@@ -58,6 +60,8 @@ pub struct Table {
     pub backends: Cells,
     /// Who alone may serve what.
     pub claims: Arc<Claims>,
+    /// What each tenant gets of a saturated gateway.
+    pub shares: Shares,
     /// What may be taken.
     pub limits: Arc<Limits>,
     /// What the backends were made from.
@@ -71,6 +75,12 @@ impl Table {
     #[must_use]
     pub fn on(basis: Arc<Basis>) -> Self {
         Self { limits: Limits::on(basis), ..Self::default() }
+    }
+
+    /// The same for a gateway that is saturated by so many requests in flight; before there is no bound.
+    #[must_use]
+    pub fn of_capacity(self, capacity: u32) -> Self {
+        Self { shares: Shares::of(capacity), ..self }
     }
 
     /// What a socket serves.

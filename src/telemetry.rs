@@ -14,6 +14,7 @@ pub mod metrics;
 mod process;
 pub mod reason;
 pub mod rules;
+mod shares;
 pub mod trace;
 
 pub use access_log::{AccessLog, Record};

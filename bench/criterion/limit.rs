@@ -99,7 +99,7 @@ fn bound(criterion: &mut Criterion) {
             let counted = meters.iter().filter(|meter| meter.limit.counts(&asked));
             let rates = counted.filter_map(|meter| match &meter.amount {
                 Amount::Rate(rate) => Some((rate, meter.key(&asked))),
-                Amount::Concurrency(_) => None,
+                _ => None,
             });
             let rates: SmallVec<[_; 8]> = rates.collect();
             decide(&rates, clock.now(), 1).is_ok()

@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 
 import loads
 import proxies
+from local import certificate, free_ports
 from measure import Server, cpu_seconds, machine_busy, pss_mib, tls_facts
 from report import markdown
 from scenarios import BODY, SCENARIOS, Table
@@ -57,24 +57,6 @@ def arguments():
             advice = "cargo build --release" if name == "paifang" else "bench/load/setup.sh"
             parser.error(f"{path} is not there: run {advice}")
     return chosen
-
-
-def certificate(folder):
-    """A self-signed P-256 certificate for localhost."""
-    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                    "-keyout", key, "-out", cert], check=True, capture_output=True)
-    os.chmod(key, 0o644)  # nginx workers run as another user
-    return cert, key
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 class Run:

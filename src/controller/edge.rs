@@ -54,7 +54,8 @@ impl Edge {
     /// When threads or metrics cannot be set up.
     pub fn start(config: Config, inputs: Inputs, access_log: AccessLog, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let (config, routes) = (Arc::new(config), Arc::new(Routes::default()));
-        routes.publish(Arc::new(Table::on(Arc::clone(&inputs.limits.basis))));
+        let nothing = Table::on(Arc::clone(&inputs.limits.basis)).of_capacity(config.limits.capacity);
+        routes.publish(Arc::new(nothing));
         let shared = (Arc::clone(&config), Arc::clone(&routes), Arc::clone(&metrics));
         let server = Server::start(shared.0, shared.1, shared.2, access_log, &inputs.limits)?;
         metrics.observe(Arc::clone(&routes) as Arc<_>, config.metrics.series_per_tenant);

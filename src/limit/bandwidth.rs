@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::clock::Moment;
+pub use each::Each;
+
+mod each;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -39,6 +42,12 @@ impl Bandwidth {
         let paid = self.paid.update(Ordering::Relaxed, Ordering::Relaxed, |paid| begin(paid).saturating_add(time));
         let depth = self::time(self.burst.load(Ordering::Relaxed), rate);
         Duration::from_nanos((begin(paid) - now.0).saturating_sub(depth))
+    }
+
+    /// Whether nothing is owed.
+    #[must_use]
+    pub fn is_paid(&self, now: Moment) -> bool {
+        self.paid.load(Ordering::Relaxed) <= now.0
     }
 
     /// Changes both. What is reserved is paid for at the rate at which it was.

@@ -28,6 +28,12 @@ impl Basis {
     pub fn part(&self, whole: u32) -> u32 {
         whole.div_ceil(self.replicas.load(Ordering::Relaxed).max(1))
     }
+
+    /// The same of bytes.
+    #[must_use]
+    pub fn part_of_bytes(&self, whole: u64) -> u64 {
+        whole.div_ceil(self.replicas.load(Ordering::Relaxed).max(1).into())
+    }
 }
 
 impl Default for Basis {

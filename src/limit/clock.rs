@@ -56,8 +56,17 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Moment {
         match &self.0 {
-            Source::System(start) => Moment::new(start.elapsed()),
+            Source::System(_) => self.at(Instant::now()),
             Source::Hand(time) => Moment(time.load(Ordering::Acquire)),
+        }
+    }
+
+    /// The time from the start to an instant that was read already; a clock that stands still has its own.
+    #[must_use]
+    pub fn at(&self, instant: Instant) -> Moment {
+        match &self.0 {
+            Source::System(start) => Moment::new(instant.saturating_duration_since(*start)),
+            Source::Hand(_) => self.now(),
         }
     }
 }

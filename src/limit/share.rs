@@ -121,6 +121,12 @@ impl Share {
         self.settle();
     }
 
+    /// The capacity.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.members.lock().capacity
+    }
+
     /// Requests in flight.
     #[must_use]
     pub fn used(&self) -> u32 {
@@ -188,6 +194,12 @@ impl Member {
         self.account.weight.store(weight.max(1), Ordering::Relaxed);
         self.account.asked.store(guaranteed, Ordering::Relaxed);
         self.share.settle();
+    }
+
+    /// Its weight.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.account.weight.load(Ordering::Relaxed)
     }
 
     /// Its requests in flight.

@@ -1,6 +1,6 @@
 //! What all sockets share, and what one socket's connections need.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::Proxy;
 use super::context::Connection;
+use super::limits::{self, Permits};
 use super::patience;
 use super::tls::{TlsListener, TlsListeners};
 use crate::api::ObjectKey;
@@ -22,7 +23,9 @@ use crate::config::Config;
 use crate::ir::{Certificate, ListenerProtocol};
 use crate::snapshot::Socket;
 use crate::table::limits::Meter;
+use crate::table::shares::Part;
 use crate::table::{Rule, Table};
+use crate::telemetry::label::Handshake;
 use crate::telemetry::{Metrics, Served};
 
 /// One published generation: the table and what belongs to it.
@@ -121,6 +124,16 @@ impl Connections {
     }
 }
 
+/// What a server name chooses.
+pub(crate) struct Chosen {
+    /// The TLS side of the listener that serves it.
+    pub(crate) tls: Arc<TlsListener>,
+    /// The share of the tenant whose name it is.
+    pub(crate) share: Arc<Part>,
+    /// What the connection holds on to while it is open.
+    pub(crate) permits: Permits,
+}
+
 /// What the connections of one socket need.
 pub(crate) struct SocketApp {
     pub(crate) edge: Arc<Shared>,
@@ -135,11 +148,31 @@ impl SocketApp {
         self.edge.routes.load().table.ports.get(&self.socket).map(|port| port.protocol)
     }
 
-    /// The TLS side of the listener that serves a server name.
-    pub(crate) fn tls_listener(&self, name: &str) -> Option<Arc<TlsListener>> {
+    /// The places of a plain connection, of which nothing is known but its socket: where several listeners share that, it
+    /// counts for the one that serves every host, or else for the first.
+    pub(crate) fn enter_plain(&self, client: IpAddr) -> Option<Permits> {
         let generation = self.edge.routes.load();
-        let listener = generation.table.ports.get(&self.socket)?.listener(name)?;
-        generation.tls.get(self.socket, listener).cloned()
+        let port = generation.table.ports.get(&self.socket)?;
+        let listener = port.listeners.iter().find(|listener| listener.hostname.is_none());
+        let listener = listener.or_else(|| port.listeners.first())?;
+        limits::enter(listener.connections.iter(), client)
+    }
+
+    /// What a server name chooses for a client.
+    pub(crate) fn choose(&self, name: &str, client: IpAddr) -> Result<Chosen, Handshake> {
+        let generation = self.edge.routes.load();
+        let port = generation.table.ports.get(&self.socket);
+        let listener = port.and_then(|port| port.listener(name)).ok_or(Handshake::NoCertificate)?;
+        let tls = generation.tls.get(self.socket, listener).ok_or(Handshake::NoCertificate)?;
+        let of_tenant = listener.connections_of_tenant(name).iter();
+        // a limit on both the Gateway and the tenant counts once
+        let others = of_tenant.filter(|meter| !listener.connections.iter().any(|known| Arc::ptr_eq(known, meter)));
+        let meters = listener.connections.iter().chain(others);
+        Ok(Chosen {
+            tls: Arc::clone(tls),
+            share: generation.table.shares.of_tenant(listener.tenant(name)),
+            permits: limits::enter(meters, client).ok_or(Handshake::Limited)?,
+        })
     }
 }
 
@@ -176,6 +209,14 @@ impl HttpServerApp for Http2App {
 }
 
 impl Served for Routes {
+    fn shares(&self, visit: &mut dyn FnMut(&Part)) {
+        self.table().shares.parts().for_each(|part| visit(&part));
+    }
+
+    fn capacity(&self) -> u32 {
+        self.table().shares.capacity()
+    }
+
     fn rules(&self, visit: &mut dyn FnMut(&Rule)) {
         self.table().rules().for_each(|rule| visit(rule));
     }

@@ -21,11 +21,12 @@ use tokio_rustls::server::TlsStream;
 use super::app::{Http2App, SocketApp};
 use super::head::{self, Body, Head, Refusal};
 use super::idle::Idle;
+use super::limits::Permits;
 use super::stream::{Boundary, Digests, EdgeStream, Transport};
 use super::workers::Worker;
 use crate::ir::ListenerProtocol;
 use crate::telemetry::Reason;
-use crate::telemetry::label::Handshake;
+use crate::telemetry::label::{Handshake, Refusal as Refused};
 
 /// The connection preface of HTTP/2 (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -53,6 +54,9 @@ pub(super) async fn serve(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, 
     let _ = tcp.set_nodelay(true);
     match app.protocol() {
         Some(ListenerProtocol::Http) => {
+            let Some(_permits) = app.enter_plain(peer.ip()) else {
+                return app.edge.metrics.connections_refused.inc(Refused::Limited);
+            };
             let digests = Digests::new(&tcp, peer, app.local, app.plain.digest());
             let fd = tcp.as_raw_fd();
             converse(&app, Box::new(EdgeStream::new(tcp, fd, digests)), stop).await;
@@ -78,7 +82,7 @@ async fn serve_tls(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: w
         Ok(Ok(stream)) => (Handshake::Ok, Some(stream)),
     };
     app.edge.metrics.tls_handshakes.inc(outcome);
-    let Some(mut stream) = accepted else { return };
+    let Some((mut stream, _permits)) = accepted else { return };
     if stream.is_http2() {
         // the library would wait for the preface for ever
         if sniff(&app, &mut stream, &mut stopped).await == Some(true) {
@@ -96,22 +100,26 @@ type Tls = Box<EdgeStream<TlsStream<TcpStream>>>;
 ///
 /// A name that no listener serves ends in a plain close without an alert (Gateway API: unmatched
 /// server names are refused).
-async fn handshake(app: &ConnectionApp, tcp: TcpStream, peer: SocketAddr) -> Result<Tls, Handshake> {
+async fn handshake(app: &ConnectionApp, tcp: TcpStream, peer: SocketAddr) -> Result<(Tls, Permits), Handshake> {
     let digests = Digests::new(&tcp, peer, app.local, app.plain.digest());
     let fd = tcp.as_raw_fd();
     let start =
         LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await.map_err(|_| Handshake::Failed)?;
     let name = start.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
-    let chosen = app.tls_listener(name.trim_end_matches('.')).ok_or(Handshake::NoCertificate)?;
-    let tls = start.into_stream(Arc::clone(&chosen.config)).await.map_err(|_| Handshake::Failed)?;
+    let chosen = app.choose(name.trim_end_matches('.'), peer.ip())?;
+    let turn = app.worker.turns.take(&chosen.share).await.ok_or(Handshake::Crowded)?;
+    // the key exchange and the signature are made here, the rest waits for the client
+    let rest = start.into_stream(Arc::clone(&chosen.tls.config));
+    drop(turn);
+    let tls = rest.await.map_err(|_| Handshake::Failed)?;
     let (_, session) = tls.get_ref();
     let http2 = session.alpn_protocol() == Some(b"h2");
-    let digests = Digests { context: chosen.connection.digest(), tls: Some(describe(session)), ..digests };
+    let digests = Digests { context: chosen.tls.connection.digest(), tls: Some(describe(session)), ..digests };
     let mut stream = EdgeStream::new(tls, fd, digests);
     if http2 {
         stream.set_http2();
     }
-    Ok(Box::new(stream))
+    Ok((Box::new(stream), chosen.permits))
 }
 
 fn describe(session: &rustls::ServerConnection) -> Arc<SslDigest> {

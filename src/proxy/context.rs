@@ -12,10 +12,11 @@ use pingora_core::protocols::raw_connect::ProxyDigest;
 use smallvec::SmallVec;
 
 use super::forwarded::RequestId;
-use super::limits::Permits;
+use super::limits::{Paces, Permits};
 use super::mirror::MirrorFeed;
 use super::patience::{self, Patience};
 use crate::api::ObjectKey;
+use crate::limit::share::Admission;
 use crate::snapshot::Socket;
 use crate::table::action::Backend;
 use crate::table::backend::InFlight;
@@ -102,6 +103,10 @@ pub struct Context {
     pub(crate) tried: SmallVec<[SocketAddr; 2]>,
     /// The current try, counted on its endpoint.
     pub(crate) in_flight: Option<InFlight>,
+    /// What its response is slowed down by.
+    pub(crate) paces: Paces,
+    /// Its place in the share of its tenant.
+    pub(crate) admission: Option<Admission>,
     /// What it takes of limits on requests at one moment.
     pub(crate) permits: Permits,
     /// What the tightest of its rates has left, for the client.
@@ -139,6 +144,8 @@ impl Context {
             tries: 0,
             tried: SmallVec::new(),
             in_flight: None,
+            paces: Paces::new(),
+            admission: None,
             permits: Permits::new(),
             quota: None,
             limit: None,

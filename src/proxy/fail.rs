@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorSource, ErrorType};
@@ -52,6 +52,14 @@ impl Fail {
             _ => 13,
         }
     }
+
+    /// When to come again, in seconds, where that may help.
+    pub(crate) const fn retry_after(&self) -> Option<HeaderValue> {
+        match self.reason {
+            Reason::Saturated => Some(HeaderValue::from_static("1")),
+            _ => None,
+        }
+    }
 }
 
 impl From<Refusal> for Fail {
@@ -83,6 +91,8 @@ pub(crate) const INVALID_BACKEND: Fail =
     Fail::new(StatusCode::INTERNAL_SERVER_ERROR, Reason::InvalidBackend, "the route's backend is not usable");
 pub(crate) const NO_ENDPOINTS: Fail =
     Fail::new(StatusCode::SERVICE_UNAVAILABLE, Reason::NoEndpoints, "no endpoint of the backend is ready");
+pub(crate) const SATURATED: Fail =
+    Fail::new(StatusCode::SERVICE_UNAVAILABLE, Reason::Saturated, "the gateway is busy: try again");
 pub(crate) const TIMEOUT: Fail =
     Fail::new(StatusCode::GATEWAY_TIMEOUT, Reason::RequestTimeout, "the request took longer than its route allows");
 pub(crate) const INTERNAL: Fail =
@@ -185,7 +195,7 @@ mod tests {
     /// GRPCRoute: UNAVAILABLE for whatever is wrong with a backend; the rest as `docs/grpc.md` says.
     #[test]
     fn each_failure_has_its_grpc_status() {
-        for fail in [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS] {
+        for fail in [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS, SATURATED] {
             assert_eq!(fail.grpc_status(), 14, "{}", fail.message);
         }
         for kind in [ErrorType::ConnectRefused, ErrorType::ConnectionClosed, ErrorType::InvalidHTTPHeader] {
@@ -200,17 +210,9 @@ mod tests {
 
     #[test]
     fn a_reason_stands_for_one_status() {
-        for fail in [
-            NOT_FOUND,
-            GRPC_VERSION,
-            MISDIRECTED,
-            TOO_MANY,
-            NO_BACKEND,
-            INVALID_BACKEND,
-            NO_ENDPOINTS,
-            TIMEOUT,
-            INTERNAL,
-        ] {
+        let backends = [NO_BACKEND, INVALID_BACKEND, NO_ENDPOINTS];
+        let ours = [NOT_FOUND, GRPC_VERSION, MISDIRECTED, TOO_MANY, SATURATED, TIMEOUT, INTERNAL];
+        for fail in ours.into_iter().chain(backends) {
             assert_eq!(fail.status.as_u16(), fail.reason.status(), "{}", fail.message);
         }
     }

@@ -5,6 +5,8 @@
 //! 3. Rates counted in the store, in one round trip. If it denies, what was taken before is given back.
 
 mod answer;
+mod connection;
+mod pace;
 mod shared;
 mod store;
 
@@ -15,11 +17,15 @@ use pingora::proxy::Session;
 use smallvec::SmallVec;
 
 pub(super) use answer::{deny, tell};
+pub(super) use connection::enter;
+pub(crate) use pace::Paces;
 pub(super) use store::settings;
 
+use pace::Pace;
 use shared::open;
 
 use super::context::Context;
+use super::fail::{self, Fail};
 use super::server::Limits;
 use crate::limit::Basis;
 use crate::limit::concurrency::Permit;
@@ -32,6 +38,7 @@ use crate::limit::rate::{Mode, RateLimit};
 use crate::table::Query;
 use crate::table::limits::meter::SOON;
 use crate::table::limits::{Amount, Asked, Meter};
+use crate::table::shares::Saturated;
 use crate::telemetry::Metrics;
 
 /// What limits of a worker's requests need.
@@ -68,6 +75,7 @@ type Tightest<'r> = Option<(Rated<'r>, Allowed)>;
 /// What a request got.
 struct Admitted<'r> {
     permits: Permits,
+    paces: Paces,
     tightest: Tightest<'r>,
 }
 
@@ -100,15 +108,38 @@ impl Gate {
             headers: &request.headers,
         };
         let asked = Asked { client: ctx.client, query };
-        let Admitted { permits, tightest } = self.take(&rule.limits.meters, &asked).await?;
-        ctx.permits = permits;
+        let Admitted { permits, paces, tightest } = self.take(&rule.limits.meters, &asked).await?;
+        (ctx.permits, ctx.paces) = (permits, paces);
         ctx.quota =
             tightest.and_then(|(Rated { rate, .. }, left)| header::state(&rate.name, left.remaining, left.reset_after));
         Ok(())
     }
 
+    /// Gives a request its place in the share of its tenant: after its limits, so that what these deny does not count
+    /// as wanting more.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn seat(&self, ctx: &mut Context) -> Result<(), Fail> {
+        if let Some(rule) = &ctx.rule {
+            let now = self.basis.clock.at(ctx.started);
+            ctx.admission = rule.share.admit(now).map_err(|Saturated| fail::SATURATED)?;
+        }
+        Ok(())
+    }
+
+    /// How long the next bytes of a response have to wait.
+    pub(super) fn wait(&self, ctx: &mut Context, bytes: usize) -> Option<Duration> {
+        if ctx.paces.is_empty() || bytes == 0 {
+            return None;
+        }
+        let wait = pace::wait(&mut ctx.paces, bytes, self.basis.clock.now())?;
+        // who has no time left shall learn it in time
+        Some(ctx.time_left().map_or(wait, |left| wait.min(left)))
+    }
+
     async fn take<'r>(&self, meters: &'r [Arc<Meter>], asked: &Asked<'_>) -> Result<Admitted<'r>, Denied> {
-        let mut permits = Permits::new();
+        let (mut permits, mut paces) = (Permits::new(), Paces::new());
         let mut here: SmallVec<[(Rated<'r>, Key); 8]> = SmallVec::new();
         let mut shared: SmallVec<[Rated<'r>; 4]> = SmallVec::new();
         for meter in meters.iter().filter(|meter| meter.limit.counts(asked)) {
@@ -118,6 +149,8 @@ impl Gate {
                     None if meter.mode() == Mode::Shadow => {}
                     None => return Err(Denied { meter: Arc::clone(meter), retry_after: SOON, left: None }),
                 },
+                Amount::Bandwidth(flow) => paces.push(Pace::new(meter, meter.pace(flow, meter.key(asked)))),
+                Amount::Connections(_) => {}
                 Amount::Rate(rate) if meter.global.is_some() => shared.push(Rated { meter, rate }),
                 Amount::Rate(rate) => here.push((Rated { meter, rate }, meter.key(asked))),
             }
@@ -133,7 +166,7 @@ impl Gate {
                 }
             }
         }
-        Ok(Admitted { permits, tightest })
+        Ok(Admitted { permits, paces, tightest })
     }
 }
 

@@ -18,6 +18,8 @@ use crate::telemetry::label::Refusal;
 
 /// Connections the kernel may hold before they are accepted.
 const BACKLOG: i32 = 4096;
+/// Connections accepted before others have a turn: a flood of them must not hold up the requests of the thread.
+const ACCEPTS: u64 = 8;
 /// Pause after a failed accept, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -148,7 +150,10 @@ async fn accept(
     listener: tokio::net::TcpListener,
     mut stop: watch::Receiver<bool>,
 ) {
-    loop {
+    for turn in 1_u64.. {
+        if turn % ACCEPTS == 0 {
+            tokio::task::yield_now().await;
+        }
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,

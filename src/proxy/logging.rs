@@ -13,7 +13,7 @@ use crate::telemetry::{Reason, Record};
 
 /// Counts a finished request, and logs it.
 pub(super) fn run(proxy: &Proxy, session: &Session, error: Option<&Error>, ctx: &mut Context) {
-    ctx.in_flight = None;
+    (ctx.in_flight, ctx.admission) = (None, None);
     ctx.permits.clear();
     let took = ctx.done.unwrap_or_else(Instant::now).saturating_duration_since(ctx.started);
     if ctx.reason == Reason::None

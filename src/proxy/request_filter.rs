@@ -88,6 +88,7 @@ fn take_rest(session: &mut Session) {
 async fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Answer> {
     look_up(proxy, session, ctx)?;
     proxy.gate.admit(session, ctx).await?;
+    proxy.gate.seat(ctx)?;
     go_on(proxy, session, ctx)
 }
 

@@ -31,11 +31,14 @@ pub(super) enum Form {
 pub(crate) async fn fail(session: &mut Session, fail: &Fail, ctx: &Context) -> Result<()> {
     // a client that shares its connection must see 421 itself to open another one
     let form = if fail.status == StatusCode::MISDIRECTED_REQUEST { Form::Plain } else { form(session) };
-    let (head, body) = match form {
+    let (mut head, body) = match form {
         Form::Grpc => (grpc(fail)?, Bytes::new()),
         Form::Problem => rendered(fail.status, "application/problem+json", problem(fail.status, fail.message))?,
         Form::Plain => rendered(fail.status, "text/plain; charset=utf-8", format!("{}\n", fail.message))?,
     };
+    if let Some(seconds) = fail.retry_after() {
+        head.insert_header(header::RETRY_AFTER, seconds)?;
+    }
     finish(session, head, body, ctx).await
 }
 

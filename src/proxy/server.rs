@@ -79,7 +79,7 @@ impl Server {
             };
             http_proxy(&settings, proxy)
         };
-        let workers = Arc::new(Workers::start(threads(&config), engine)?);
+        let workers = Arc::new(Workers::start(threads(&config), config.limits.handshakes, engine)?);
         let edge = Arc::new(Shared::new(config, metrics, routes));
         let listeners = Listeners::new(Arc::clone(&edge), Arc::clone(&workers));
         Ok(Self { edge, listeners, draining })

@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use super::Proxy;
+use super::turns::Turns;
 
 /// One serving thread.
 pub(crate) struct Worker {
@@ -20,6 +21,8 @@ pub(crate) struct Worker {
     pub(crate) handle: Handle,
     /// Its engine, with its connections to backends.
     pub(crate) proxy: Arc<HttpProxy<Proxy>>,
+    /// Who may make it busy for long.
+    pub(crate) turns: Arc<Turns>,
     connections: AtomicUsize,
 }
 
@@ -46,8 +49,8 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Starts the threads; `engine` makes the engine of each.
-    pub(crate) fn start(count: usize, engine: impl Fn() -> HttpProxy<Proxy>) -> io::Result<Self> {
+    /// Starts the threads; `engine` makes the engine of each. So many of one tenant may wait for their turn.
+    pub(crate) fn start(count: usize, waiting: usize, engine: impl Fn() -> HttpProxy<Proxy>) -> io::Result<Self> {
         let (mut all, mut threads) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for n in 0..count {
             let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -60,7 +63,7 @@ impl Workers {
                 // ends when asked, or when whoever could ask is gone
                 let _ = runtime.block_on(stopped);
             })?;
-            all.push(Arc::new(Worker { handle, proxy, connections: AtomicUsize::new(0) }));
+            all.push(Arc::new(Worker { handle, proxy, turns: Turns::new(waiting), connections: AtomicUsize::new(0) }));
             threads.push((stop, thread));
         }
         Ok(Self { all: all.into(), threads })

@@ -7,8 +7,9 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::backend::BackendCell;
 use super::limits::Bound;
+use super::shares::Part;
 use super::stats::RuleStats;
-use crate::api::ObjectKey;
+use crate::api::{Kind, ObjectKey};
 use crate::ir::{Hostname, InvalidBackend, RouteId};
 
 /// A rule as one listener serves it for one of the route's hostnames: what a request holds on to.
@@ -24,6 +25,8 @@ pub struct Rule {
     pub limits: Bound,
     /// Its counters; carried over from the previous table.
     pub stats: Arc<RuleStats>,
+    /// What its tenant gets of a saturated gateway.
+    pub share: Arc<Part>,
 }
 
 /// The identity of a rule: the label set of its metrics.
@@ -41,6 +44,15 @@ pub struct RuleId {
     pub tenant: Option<Arc<str>>,
     /// The hostname pattern as the route writes it; none matches every host.
     pub hostname: Option<Hostname>,
+}
+
+impl RuleId {
+    /// What stands for everything of a listener that is no rule of it.
+    pub(crate) fn none_of(gateway: &ObjectKey, listener: &Arc<str>) -> Self {
+        let route = RouteId { kind: Kind::HttpRoute, key: ObjectKey::new("", "") };
+        let (gateway, listener) = (gateway.clone(), Arc::clone(listener));
+        Self { gateway, listener, route, rule: "".into(), tenant: None, hostname: None }
+    }
 }
 
 /// What a rule does.

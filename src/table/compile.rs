@@ -26,7 +26,7 @@ pub(crate) use host::Source;
 pub(crate) use route::CompiledRoute;
 
 use super::hostmap::HostMap;
-use super::{BackendCell, Cells, Claims, Limits, Listener, Map, Port, Table};
+use super::{BackendCell, Cells, Claims, Limits, Listener, Map, Port, Shares, Table};
 use crate::ir::{Backend, BackendKey, Ir, Pattern, Route, Target};
 use crate::snapshot::Socket;
 
@@ -40,11 +40,14 @@ impl Table {
         let claims = Claims::compile(&ir.claims, &previous.claims);
         let limits = Limits::compile(&ir.limits, &previous.limits);
         let limited_as_before = Arc::ptr_eq(&limits, &previous.limits);
-        let mut compiler = Compiler { limited_as_before, ..Compiler::new(&backends, changed, &claims, &limits) };
+        let shares = previous.shares.compile(&ir.shares);
+        let mut compiler =
+            Compiler { limited_as_before, ..Compiler::new(&backends, changed, &claims, &limits, shares) };
         let listeners = compiler.listeners(&ir.listeners, &previous.listeners);
+        let shares = compiler.shares;
         let ports = ports(&listeners, &previous.ports);
         let (generation, settings) = (previous.generation + 1, ir.backends.clone());
-        Self { generation, ports, backends, claims, limits, settings, listeners }
+        Self { generation, ports, backends, claims, shares, limits, settings, listeners }
     }
 }
 
@@ -55,6 +58,7 @@ struct Compiler<'a> {
     limits: &'a Limits,
     /// Whether the limits are those of the previous table.
     limited_as_before: bool,
+    shares: Shares,
     /// Backends whose cell is not the one the previous table had.
     changed: HashSet<BackendKey, RandomState>,
     /// By address of the route, which the IR keeps alive: shared by listeners and hostnames.
@@ -71,12 +75,14 @@ impl<'a> Compiler<'a> {
         changed: HashSet<BackendKey, RandomState>,
         claims: &'a Arc<Claims>,
         limits: &'a Limits,
+        shares: Shares,
     ) -> Self {
         Self {
             cells,
             claims,
             limits,
             limited_as_before: false,
+            shares,
             changed,
             routes: Map::default(),
             patterns: Map::default(),

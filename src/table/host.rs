@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::hostmap::HostMap;
+use super::limits::Meter;
 use super::matcher::{Lookup, May};
 use super::path::HostTable;
 use super::{Claims, Found, Hit, Query, Rule};
@@ -45,6 +46,8 @@ pub struct Listener {
     pub claims_required: bool,
     /// Who alone may serve what.
     pub claims: Arc<Claims>,
+    /// Limits on its connections.
+    pub connections: Box<[Arc<Meter>]>,
     /// What it was compiled from.
     pub(crate) source: Arc<ir::Listener>,
     /// Its rules, by hostname as the routes write it.
@@ -74,6 +77,25 @@ impl Listener {
         let shadow = self.claims.shadow(query.host, query.path).map(|owner| self.may(owner));
         let shadowed = hit.zip(shadow).is_some_and(|(hit, may)| !may.includes(hit.rule));
         Found { hit, refused, shadowed }
+    }
+
+    /// The tenant whose a host is before a path is known: who claims it, or else whose route has it.
+    #[must_use]
+    pub fn tenant(&self, host: &str) -> Option<&Arc<str>> {
+        self.claims.owner(host, "/").or_else(|| self.rules(host).next()?.id.tenant.as_ref())
+    }
+
+    /// Limits on the connections of that tenant.
+    #[must_use]
+    pub fn connections_of_tenant(&self, host: &str) -> &[Arc<Meter>] {
+        let tenant = self.tenant(host);
+        let of_tenant = self.rules(host).find(|rule| rule.id.tenant.as_ref() == tenant);
+        of_tenant.map_or(&[], |rule| &rule.limits.connections)
+    }
+
+    /// Rules for a host: one of each route, the most specific hostname first.
+    fn rules(&self, host: &str) -> impl Iterator<Item = &Arc<Rule>> {
+        self.hosts.covering(host).flat_map(|host| &host.sources).filter_map(|source| source.rules.first())
     }
 
     fn may<'a>(&self, owner: Option<&'a Arc<str>>) -> May<'a> {

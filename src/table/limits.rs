@@ -26,6 +26,7 @@ pub use place::Place;
 
 use super::Map;
 use super::action::RuleId;
+use crate::api::ObjectKey;
 use crate::ir::LimitTarget;
 use crate::ir::limit::{Counting, Limit};
 use crate::limit::rate::Mode;
@@ -46,6 +47,8 @@ pub struct Limits {
 pub struct Bound {
     /// From the Gateway to the rule, each limit once.
     pub meters: Box<[Arc<Meter>]>,
+    /// Those on connections, of the tenant.
+    pub connections: Box<[Arc<Meter>]>,
     /// `RateLimit-Policy`: the enforced rates.
     pub policy: Option<HeaderValue>,
 }
@@ -81,14 +84,31 @@ impl Limits {
         if self.by_target.is_empty() {
             return Bound::default();
         }
-        let on = place::targets(rule, name);
-        for compiled in on.filter_map(|target| self.by_target.get(&target)).flatten() {
-            let known = meters.iter().any(|meter| Arc::ptr_eq(&meter.limit, compiled));
-            if !known && let Some(meter) = self.meters.meter(compiled, rule, &self.basis) {
-                meters.push(meter);
+        for target in place::targets(rule, name) {
+            for compiled in self.by_target.get(&target).into_iter().flatten() {
+                let known = meters.iter().any(|meter| Arc::ptr_eq(&meter.limit, compiled));
+                // the listener has it, whatever is asked for
+                let elsewhere = compiled.is_of_listener() && matches!(target, LimitTarget::Gateway { .. });
+                if !known && !elsewhere {
+                    meters.push(self.meters.meter(compiled, rule, &self.basis));
+                }
             }
         }
         Bound::new(meters)
+    }
+
+    /// The limits on connections of a listener, whatever is asked for on them.
+    pub(crate) fn of_listener(&self, gateway: &ObjectKey, listener: &Arc<str>) -> Box<[Arc<Meter>]> {
+        let on = |listener| LimitTarget::Gateway { gateway: gateway.clone(), listener };
+        let compiled = [on(None), on(Some(Arc::clone(listener)))].into_iter();
+        let compiled = compiled.filter_map(|target| self.by_target.get(&target)).flatten();
+        let mut found: Vec<Arc<Meter>> = Vec::new();
+        for compiled in compiled.filter(|compiled| compiled.is_of_listener()) {
+            if !found.iter().any(|meter| Arc::ptr_eq(&meter.limit, compiled)) {
+                found.push(self.meters.meter(compiled, &RuleId::none_of(gateway, listener), &self.basis));
+            }
+        }
+        found.into()
     }
 
     /// Every counter that some rule is under, in no order.
@@ -121,12 +141,19 @@ impl Bound {
             Amount::Rate(rate) if rate.mode == Mode::Enforce => Some((&*rate.name, rate.quota)),
             _ => None,
         });
-        Self { policy: header::policy(rates), meters: meters.into() }
+        let policy = header::policy(rates);
+        let (connections, meters): (Vec<_>, Vec<_>) =
+            meters.into_iter().partition(|meter| matches!(meter.amount, Amount::Connections(_)));
+        Self { policy, meters: meters.into(), connections: connections.into() }
     }
 
     /// Whether these are the very same counters under the same limits.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.meters.len() == other.meters.len()
-            && self.meters.iter().zip(&other.meters).all(|(one, other)| Arc::ptr_eq(one, other))
+        are_same(&self.meters, &other.meters) && are_same(&self.connections, &other.connections)
     }
+}
+
+/// Whether these are the very same counters under the same limits.
+pub(crate) fn are_same(some: &[Arc<Meter>], others: &[Arc<Meter>]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(one, other)| Arc::ptr_eq(one, other))
 }

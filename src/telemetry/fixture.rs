@@ -25,7 +25,8 @@ pub(super) fn rule(route: &str, hostname: Option<&str>) -> Rule {
         rule: "0".into(),
         hostname: hostname.and_then(Hostname::parse),
     };
-    Rule { id, created: 0, action: Arc::new(action), limits: Bound::default(), stats: Arc::default() }
+    let (limits, stats, share) = (Bound::default(), Arc::default(), Arc::default());
+    Rule { id, created: 0, action: Arc::new(action), limits, stats, share }
 }
 
 /// A certificate from Secret `infra/wildcard`.

@@ -54,6 +54,8 @@ labels! {
     pub enum Refusal("reason") {
         /// The process has as many connections as it may.
         Limit = "max_connections",
+        /// A limit on connections.
+        Limited = "limited",
         /// The system could not hand it over, usually for want of file descriptors.
         Accept = "accept_error",
     }
@@ -64,6 +66,10 @@ labels! {
         Ok = "ok",
         /// No listener has a certificate for the server name.
         NoCertificate = "no_certificate",
+        /// A limit on connections.
+        Limited = "limited",
+        /// Too many of the same tenant were waiting for their turn.
+        Crowded = "crowded",
         /// It took too long.
         Timeout = "timeout",
         /// Anything else: no common version, a broken client, a closed connection.
@@ -215,6 +221,6 @@ mod tests {
         let counters = LabelledCounter::<Handshake>::register(&registry, "handshakes", "test").unwrap();
         counters.inc(Handshake::Timeout);
         let values: Vec<u64> = Handshake::ALL.iter().map(|label| counters.value(*label)).collect();
-        assert_eq!(values, [0, 0, 1, 0]);
+        assert_eq!(values, [0, 0, 0, 0, 1, 0]);
     }
 }

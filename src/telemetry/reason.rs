@@ -31,6 +31,8 @@ labels! {
         InvalidBackend = "invalid_backend",
         /// The backend has no ready endpoint.
         NoEndpoints = "no_endpoints",
+        /// The gateway has no more to give, and the tenant has its share.
+        Saturated = "saturated",
         /// No connection to an endpoint could be made.
         UpstreamConnect = "upstream_connect",
         /// The TLS handshake with the endpoint failed.
@@ -76,7 +78,7 @@ impl Reason {
             Self::ClientAbort => 499,
             Self::NoBackend | Self::InvalidBackend | Self::Internal => 500,
             Self::UpstreamTls | Self::UpstreamReset | Self::UpstreamProtocol => 502,
-            Self::NoEndpoints | Self::UpstreamConnect => 503,
+            Self::NoEndpoints | Self::UpstreamConnect | Self::Saturated => 503,
             Self::UpstreamTimeout | Self::RequestTimeout => 504,
             Self::GrpcVersion => 505,
         }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use prometheus::{Registry, TextEncoder};
 
-use super::{limits, process};
+use super::{limits, process, shares};
 use crate::api::ObjectKey;
 use crate::ir::Certificate;
 use crate::table::Rule;
 use crate::table::action::RuleId;
 use crate::table::limits::Meter;
+use crate::table::shares::Part;
 use crate::table::stats::{BUCKETS_US, RuleStats};
 use budget::{Budget, Owner, Shown, Used};
 use totals::Totals;
@@ -28,6 +29,12 @@ use totals::Totals;
 pub trait Served: Send + Sync {
     /// Visits every rule.
     fn rules(&self, visit: &mut dyn FnMut(&Rule));
+
+    /// Visits the share of every tenant.
+    fn shares(&self, visit: &mut dyn FnMut(&Part));
+
+    /// Requests at one moment at which the process is saturated.
+    fn capacity(&self) -> u32;
 
     /// Visits every certificate of every listener: Gateway, listener's name, certificate.
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate));
@@ -94,8 +101,10 @@ impl Scrape {
         let _ = TextEncoder::new().encode_utf8(&registry.gather(), &mut head);
         process::write(&mut head);
         write_unrouted(unrouted, &mut head);
+        let served = observed.map(|observed| &*observed.served);
         write_certificates(observed, &mut head);
-        limits::write(observed.map(|observed| &*observed.served), &mut head);
+        shares::write(served, &mut head);
+        limits::write(served, &mut head);
         let shown = observed.map(Observed::shown).unwrap_or_default();
         write_overflowed(&shown, &mut head);
         Self { head: Some(head), rules: sets(shown), family: 0, next: 0 }

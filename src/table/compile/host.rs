@@ -61,6 +61,7 @@ impl<'a> Compiler<'a> {
             }
         }
         let compiled = same.map_or_else(|| self.route(route), |same| Arc::clone(&same.compiled));
+        let share = self.shares.part(route.tenant.as_ref());
         let rules = route.rules.iter().enumerate().zip(&compiled.rules);
         let rules = rules.map(|((position, rule), compiled)| {
             let id = RuleId {
@@ -77,8 +78,8 @@ impl<'a> Compiler<'a> {
                 Some(unchanged) => Arc::clone(unchanged),
                 None => {
                     let stats = known.map_or_else(Arc::default, |old| Arc::clone(&old.stats));
-                    let (created, action) = (route.created, Arc::clone(&compiled.action));
-                    Arc::new(Rule { id, created, action, limits, stats })
+                    let (created, action, share) = (route.created, Arc::clone(&compiled.action), Arc::clone(&share));
+                    Arc::new(Rule { id, created, action, limits, stats, share })
                 }
             }
         });

@@ -12,6 +12,7 @@ use super::{Compiler, Map};
 use crate::api::ObjectKey;
 use crate::ir::{self, Hostname, Route};
 use crate::table::hostmap::HostMap;
+use crate::table::limits::are_same;
 use crate::table::{HostTable, Listener};
 
 type Hosts = Arc<HostMap<Arc<HostTable>>>;
@@ -44,8 +45,10 @@ impl<'a> Compiler<'a> {
             return Arc::clone(previous);
         }
         let hosts = self.hosts(source, previous);
+        let connections = self.limits.of_listener(&source.gateway, &source.name);
         if let Some(previous) = previous
             && Arc::ptr_eq(&hosts, &previous.hosts)
+            && are_same(&connections, &previous.connections)
             && Arc::ptr_eq(&previous.claims, self.claims)
             && previous.source == *source
         {
@@ -62,6 +65,7 @@ impl<'a> Compiler<'a> {
             certificates: source.certificates.clone(),
             claims_required: source.claims_required,
             claims: Arc::clone(self.claims),
+            connections,
             source: Arc::clone(source),
             hosts,
         })

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::key::{self, Part, Values};
-use crate::ir::limit::{Limit, When};
+use crate::ir::limit::{Amount, Limit, Scope, When};
 use crate::ir::{PathMatch, Pattern, ValueMatch, ValuePattern, claim};
 use crate::limit::header;
 use crate::table::Query;
@@ -66,14 +66,25 @@ impl Compiled {
     /// Whether a request is counted.
     #[must_use]
     pub fn counts(&self, asked: &Asked<'_>) -> bool {
-        let client = asked.client.to_canonical();
         (self.source.when.is_empty() || self.when.iter().any(|condition| condition.holds(asked)))
-            && !self.source.except.iter().any(|network| network.contains(&client))
+            && self.counts_client(asked.client)
+    }
+
+    /// Whether the connections of a client are counted.
+    #[must_use]
+    pub fn counts_client(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        !self.source.except.iter().any(|network| network.contains(&client))
     }
 
     /// What tells a request from others; nothing if nothing does.
     pub(super) fn values(&self, asked: &Asked<'_>) -> Values {
         key::values(&self.key, asked)
+    }
+
+    /// Whether it counts connections before anything is known but their listener.
+    pub(super) fn is_of_listener(&self) -> bool {
+        matches!(self.source.amount, Amount::Connections(_)) && self.source.scope != Scope::Tenant
     }
 
     /// Whether requests are told apart by what they say.

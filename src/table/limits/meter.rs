@@ -7,6 +7,7 @@ use super::compiled::{Asked, Compiled};
 use super::key::Values;
 use super::place::Place;
 use crate::ir::limit::{self, Counting, StoreFailure};
+use crate::limit::bandwidth::{self, Bandwidth};
 use crate::limit::concurrency::{Concurrency, Each, Permit};
 use crate::limit::counting::{self, Quota};
 use crate::limit::denials::Denials;
@@ -39,6 +40,24 @@ pub enum Amount {
     Rate(RateLimit),
     /// Requests at one moment.
     Concurrency(InUse),
+    /// Connections at one moment.
+    Connections(InUse),
+    /// Bytes of responses.
+    Bandwidth(Flow),
+}
+
+/// Bytes in a second.
+#[derive(Debug)]
+pub struct Flow {
+    rate: u64,
+    divided: bool,
+    paces: Paces,
+}
+
+#[derive(Debug, Clone)]
+enum Paces {
+    All(Arc<Bandwidth>),
+    Each(Arc<bandwidth::Each>),
 }
 
 /// Requests at one moment.
@@ -56,13 +75,8 @@ enum Counter {
 }
 
 impl Meter {
-    /// A meter that has counted nothing; `None` for an amount that no request takes.
-    pub(super) fn new(
-        limit: &Arc<Compiled>,
-        owner: Owner<'_>,
-        denials: Arc<Denials>,
-        basis: &Arc<Basis>,
-    ) -> Option<Self> {
+    /// A meter that has counted nothing.
+    pub(super) fn new(limit: &Arc<Compiled>, owner: Owner<'_>, denials: Arc<Denials>, basis: &Arc<Basis>) -> Self {
         let Owner { place, fixed, tenant } = owner;
         let source = &limit.source;
         let counting = counting_of(source.counting, basis);
@@ -76,12 +90,9 @@ impl Meter {
                 };
                 Amount::Rate(rate.counted(counting).in_mode(mode(limit)).denying_in(Arc::clone(&denials)))
             }
-            limit::Amount::Concurrency(max) => {
-                let counter =
-                    if limit.has_key() { Counter::Each(Each::new()) } else { Counter::All(Concurrency::new(max)) };
-                Amount::Concurrency(InUse { max, divided: is_divided(source.counting), counter })
-            }
-            limit::Amount::Connections(_) | limit::Amount::Bandwidth(_) => return None,
+            limit::Amount::Concurrency(max) => Amount::Concurrency(InUse::new(limit, max)),
+            limit::Amount::Connections(max) => Amount::Connections(InUse::new(limit, max)),
+            limit::Amount::Bandwidth(rate) => Amount::Bandwidth(Flow::new(limit, rate, basis)),
         };
         let global = match (&amount, source.counting) {
             (Amount::Rate(_), Counting::Global { otherwise }) => Some(otherwise),
@@ -90,7 +101,7 @@ impl Meter {
         let fixed = fixed.iter().fold(String::new(), |text, place| format!("{text}\n{place}"));
         let name = format!("{}\n{}\n{place}{fixed}", source.id.source, source.id.name).into();
         let (limit, basis) = (Arc::clone(limit), Arc::clone(basis));
-        Some(Self { limit, amount, tenant, denials, global, name, basis })
+        Self { limit, amount, tenant, denials, global, name, basis }
     }
 
     /// The same with what is new in a limit, and with what it has counted.
@@ -103,6 +114,12 @@ impl Meter {
             }
             (Amount::Concurrency(new), Amount::Concurrency(old)) => {
                 Amount::Concurrency(InUse { counter: old.counter.clone(), ..new })
+            }
+            (Amount::Connections(new), Amount::Connections(old)) => {
+                Amount::Connections(InUse { counter: old.counter.clone(), ..new })
+            }
+            (Amount::Bandwidth(new), Amount::Bandwidth(old)) => {
+                Amount::Bandwidth(Flow { paces: old.paces.clone(), ..new })
             }
             (new, _) => new,
         };
@@ -128,7 +145,7 @@ impl Meter {
         global::key(&[self.name.as_bytes(), &values])
     }
 
-    /// Admits a request of a key, for as long as it is under way; counts a denial.
+    /// Admits a request or connection of a key, for as long as it is under way; counts a denial.
     pub fn enter(&self, in_use: &InUse, key: Key) -> Option<Permit> {
         let max = if in_use.divided { self.basis.part(in_use.max) } else { in_use.max };
         let permit = match &in_use.counter {
@@ -139,6 +156,18 @@ impl Meter {
             self.denials.count(self.mode());
         }
         permit
+    }
+
+    /// What the response to a request of a key goes by.
+    #[must_use]
+    pub fn pace(&self, flow: &Flow, key: Key) -> Arc<Bandwidth> {
+        let pace = match &flow.paces {
+            Paces::All(pace) => Arc::clone(pace),
+            Paces::Each(paces) => paces.of(key, self.basis.clock.now()),
+        };
+        let rate = if flow.divided { self.basis.part_of_bytes(flow.rate) } else { flow.rate };
+        pace.set(rate, (rate / BURST).max(LEAST_BURST));
+        pace
     }
 
     /// Bytes that its keys take.
@@ -156,10 +185,33 @@ impl Meter {
     fn keys(&self) -> Option<&Keys> {
         match &self.amount {
             Amount::Rate(rate) => rate.keys(),
-            Amount::Concurrency(_) => None,
+            Amount::Concurrency(_) | Amount::Connections(_) | Amount::Bandwidth(_) => None,
         }
     }
 }
+
+impl InUse {
+    fn new(limit: &Compiled, max: u32) -> Self {
+        let counter = if limit.has_key() { Counter::Each(Each::new()) } else { Counter::All(Concurrency::new(max)) };
+        Self { max, divided: is_divided(limit.source.counting), counter }
+    }
+}
+
+impl Flow {
+    fn new(limit: &Compiled, rate: u64, basis: &Basis) -> Self {
+        let paces = if limit.has_key() {
+            Paces::Each(Arc::new(bandwidth::Each::new(basis.max_keys)))
+        } else {
+            Paces::All(Arc::new(Bandwidth::new(rate, 0)))
+        };
+        Self { rate, divided: is_divided(limit.source.counting), paces }
+    }
+}
+
+/// What may go at once after a pause: the part of a second that nobody notices, …
+const BURST: u64 = 10;
+/// … and an answer of usual size.
+const LEAST_BURST: u64 = 64 << 10;
 
 /// Whose meter it is.
 pub(super) struct Owner<'a> {

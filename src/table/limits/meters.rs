@@ -43,12 +43,14 @@ struct Identity {
 enum Kind {
     Rate,
     Concurrency,
+    Connections,
+    Bandwidth,
 }
 
 impl Meters {
     /// The meter of a limit for a rule, as it was if nothing differs, with its counters if something does.
-    pub(super) fn meter(&self, limit: &Arc<Compiled>, rule: &RuleId, basis: &Arc<Basis>) -> Option<Arc<Meter>> {
-        let identity = Identity::new(limit, rule)?;
+    pub(super) fn meter(&self, limit: &Arc<Compiled>, rule: &RuleId, basis: &Arc<Basis>) -> Arc<Meter> {
+        let identity = Identity::new(limit, rule);
         let known = &mut *self.0.lock();
         let tenant = rule.tenant.clone().filter(|_| identity.place.has_one_tenant());
         let old = known.meters.get(&identity).and_then(Weak::upgrade);
@@ -56,18 +58,18 @@ impl Meters {
             && Arc::ptr_eq(&old.limit, limit)
             && old.tenant == tenant
         {
-            return Some(Arc::clone(old));
+            return Arc::clone(old);
         }
         let denials = known.denials(&identity.limit, tenant.as_ref());
         let owner = Owner { place: &identity.place, fixed: &identity.fixed, tenant };
-        let new = Meter::new(limit, owner, denials, basis)?;
+        let new = Meter::new(limit, owner, denials, basis);
         let meter = Arc::new(match old {
             Some(old) => new.carrying(&old),
             None => new,
         });
         known.meters.insert(identity, Arc::downgrade(&meter));
         known.sweep();
-        Some(meter)
+        meter
     }
 
     /// Those that are in use.
@@ -97,12 +99,13 @@ impl Known {
 }
 
 impl Identity {
-    fn new(limit: &Compiled, rule: &RuleId) -> Option<Self> {
+    fn new(limit: &Compiled, rule: &RuleId) -> Self {
         let source = &limit.source;
         let kind = match source.amount {
             Amount::Rate { .. } => Kind::Rate,
             Amount::Concurrency(_) => Kind::Concurrency,
-            Amount::Connections(_) | Amount::Bandwidth(_) => return None,
+            Amount::Connections(_) => Kind::Connections,
+            Amount::Bandwidth(_) => Kind::Bandwidth,
         };
         let fixed = source.key.iter().filter_map(|part| {
             let scope = match part {
@@ -113,12 +116,12 @@ impl Identity {
             };
             Some(Place::of(rule, scope))
         });
-        Some(Self {
+        Self {
             limit: source.id.clone(),
             kind,
             key: source.key.clone().into(),
             place: Place::of(rule, source.scope),
             fixed: fixed.collect(),
-        })
+        }
     }
 }

@@ -118,7 +118,7 @@ impl World {
         let meters = &self.rule(listener, route, rule).limits.meters;
         let rates = meters.iter().filter_map(|meter| match &meter.amount {
             Amount::Rate(rate) => Some((rate, Key::new(0))),
-            Amount::Concurrency(_) => None,
+            _ => None,
         });
         let (rates, now) = (rates.collect::<Vec<_>>(), self.table.limits.basis.clock.now());
         (0..100).take_while(|_| decide(&rates, now, 1).is_ok()).count()

@@ -10,6 +10,7 @@ use crate::ir::Certificate;
 use crate::snapshot::Object;
 use crate::table::Rule;
 use crate::table::limits::Meter;
+use crate::table::shares::Part;
 use crate::telemetry::Reason;
 use crate::telemetry::fixture::{certificate, rule};
 use crate::telemetry::label::Label;
@@ -22,6 +23,14 @@ struct Fixed(Vec<Rule>);
 impl Served for Fixed {
     fn rules(&self, visit: &mut dyn FnMut(&Rule)) {
         self.0.iter().for_each(visit);
+    }
+
+    fn shares(&self, visit: &mut dyn FnMut(&Part)) {
+        visit(&Part::default());
+    }
+
+    fn capacity(&self) -> u32 {
+        10_000
     }
 
     fn certificates(&self, visit: &mut dyn FnMut(&ObjectKey, &str, &Certificate)) {

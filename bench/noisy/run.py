@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""What a noisy tenant at 20 times its share does to a quiet one, with tenancy and without.
+
+The victim is measured alone and then beside the neighbour, for each kind of noise and for all kinds together. Paifang has
+the first core, one thread; everything else shares the last core, where the neighbour and its backend give way to the victim.
+Only 127.0.0.1 is contacted, every process ends by itself, and so does the run.
+"""
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import common
+import neighbour
+import world
+
+from local import certificate, free_ports
+from measure import Server, cpu_seconds, machine_busy, pin
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(HERE, "..", "..", "target")
+GOAL = 1.2  # p99 beside the neighbour over p99 alone
+SETTLE = 2  # seconds of noise before the victim is measured
+KINDS = [*neighbour.KINDS, "all"]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", default=",".join(KINDS), help="default: all: %(default)s")
+    parser.add_argument("--modes", default="tenancy,none", help="default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=10, help="length of one measurement (default: %(default)s)")
+    parser.add_argument("--out", help="write the figures as JSON to this file")
+    parser.add_argument("--paifang", default=os.path.join(TARGET, "release", "paifang"), help="default: %(default)s")
+    chosen = parser.parse_args()
+    chosen.kinds, chosen.modes = chosen.kinds.split(","), chosen.modes.split(",")
+    for name, known in [(kind, KINDS) for kind in chosen.kinds] + [(mode, ["tenancy", "none"]) for mode in chosen.modes]:
+        if name not in known:
+            parser.error(f"no {name}; there are {', '.join(known)}")
+    if not os.access(chosen.paifang, os.X_OK):
+        parser.error(f"{chosen.paifang} is not there: run cargo build --release")
+    chosen.paifang = os.path.abspath(chosen.paifang)
+    return chosen
+
+
+def yielding(core):
+    """For a child that gives way to the others on its core."""
+    pinned = pin(core)
+
+    def prepare():
+        pinned()
+        os.nice(19)
+    return prepare
+
+
+class Bed:
+    """Paifang and two backends."""
+
+    def __init__(self, chosen, tenancy, folder):
+        self.chosen = chosen
+        cores = sorted(os.sched_getaffinity(0))
+        self.core, self.load_core = cores[0], cores[-1]
+        self.http, self.https, admin, *backends = free_ports(5)
+        self.servers = [self.backend(name, port, folder) for name, port in zip(("victim", "neighbour"), backends)]
+        os.setpriority(os.PRIO_PROCESS, self.servers[1].pid, 19)
+        manifests, settings = world.write(folder, tenancy, (self.http, self.https), backends, certificate(folder))
+        argv = [chosen.paifang, "run", "--manifests", manifests, "--config", settings, "--threads", "1",
+                "--bind", "127.0.0.1", "--admin", f"127.0.0.1:{admin}"]
+        self.paifang = Server("paifang", argv, self.core, os.path.join(folder, "paifang.log"))
+        self.servers.append(self.paifang)
+        self.paifang.wait_ready(self.http, (common.VICTIM, "/"), "", limit=30)
+
+    def backend(self, name, port, folder):
+        argv = [self.chosen.paifang, "echo", "--name", name, "--listen", f"127.0.0.1:{port}"]
+        return Server(name, argv, self.load_core, os.path.join(folder, f"{name}.log"))
+
+    def victim(self):
+        """Both loads of the victim at the same time, and how busy the machine was meanwhile."""
+        before, began = (cpu_seconds(self.paifang.pid), machine_busy()), time.monotonic()
+        loads = {"plain": self.http, "tls": self.https}
+        running = {kind: self.child("victim.py", [kind, port, self.chosen.seconds], pin(self.load_core))
+                   for kind, port in loads.items()}
+        found = {kind: outcome(process, self.chosen.seconds) for kind, process in running.items()}
+        wall = time.monotonic() - began
+        found["core"], found["machine"] = ((now - then) / wall for now, then in
+                                           zip((cpu_seconds(self.paifang.pid), machine_busy()), before))
+        return found
+
+    def beside(self, kind):
+        """The victim beside the neighbour, and what that got."""
+        kinds = list(neighbour.KINDS) if kind == "all" else [kind]
+        seconds = self.chosen.seconds + SETTLE + 2
+        running = [self.child("neighbour.py", [kind, self.http, self.https, seconds], yielding(self.load_core))
+                   for kind in kinds]
+        for process in running:
+            process.stdout.readline()
+        time.sleep(SETTLE)
+        found = self.victim()
+        return found, {kind: outcome(process, seconds) for kind, process in zip(kinds, running)}
+
+    def child(self, program, words, prepare):
+        return subprocess.Popen([sys.executable, os.path.join(HERE, program), *map(str, words)], preexec_fn=prepare,
+                                stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
+
+
+def outcome(process, seconds):
+    """What a child says in its last line."""
+    try:
+        return json.loads(process.communicate(timeout=seconds + 30)[0].splitlines()[-1])
+    except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
+        process.kill()
+        process.wait()
+        raise RuntimeError(f"{process.args[1:]} said nothing: {error}") from error
+
+
+def measure(chosen, mode, folder):
+    """A row for each kind of noise. A baseline stands before each, since the machine's mood changes."""
+    os.makedirs(folder)
+    bed = Bed(chosen, mode == "tenancy", folder)
+    try:
+        bed.victim()  # warms up
+        for kind in chosen.kinds:
+            alone = bed.victim()
+            beside, noise = bed.beside(kind)
+            row = {"mode": mode, "kind": kind, "alone": alone, "beside": beside, "noise": noise}
+            print(json.dumps(row), file=sys.stderr, flush=True)
+            yield row
+            time.sleep(1)
+    finally:
+        bed.stop()
+
+
+def markdown(rows):
+    lines = ["| neighbour | tenancy | victim | p50 alone | p50 beside | p99 alone | p99 beside | ratio | errors | "
+             "neighbour: answered, denied |", "|---|---|---|--:|--:|--:|--:|--:|--:|---|"]
+    for row in rows:
+        got = {key: sum(one[key] for one in row["noise"].values()) for key in ("answered", "denied")}
+        for load in ("plain", "tls"):
+            alone, beside = row["alone"][load], row["beside"][load]
+            ratio = beside["p99"] / alone["p99"] if alone["p99"] else float("inf")
+            over = " over" if row["mode"] == "tenancy" and ratio > GOAL else ""
+            lines.append(f"| {row['kind']} | {'yes' if row['mode'] == 'tenancy' else 'no'} | {load} | {alone['p50']} µs | "
+                         f"{beside['p50']} µs | {alone['p99']} µs | {beside['p99']} µs | {ratio:.2f}{over} | "
+                         f"{beside['errors']} | {got['answered']}, {got['denied']} |")
+    return "\n".join(lines)
+
+
+def main():
+    chosen, rows = arguments(), []
+    folder, began = tempfile.mkdtemp(prefix="paifang-noisy-"), time.strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        for mode in chosen.modes:
+            rows += measure(chosen, mode, os.path.join(folder, mode))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if chosen.out:
+        with open(chosen.out, "w") as out:
+            json.dump({"command": " ".join(["bench/noisy/run.py", *sys.argv[1:]]), "began": began,
+                       "cores": os.cpu_count(), "kernel": platform.release(), "rows": rows}, out, indent=1)
+            out.write("\n")
+    print(markdown(rows))
+    errors = sum(row["beside"][load]["errors"] for row in rows if row["mode"] == "tenancy" for load in ("plain", "tls"))
+    if errors:
+        sys.exit(f"{errors} requests of the victim failed")
+
+
+if __name__ == "__main__":
+    main()
