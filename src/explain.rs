@@ -17,7 +17,8 @@ use serde::Serialize;
 
 use crate::config::PathRules;
 use crate::ir::{
-    BackendKey, Claim, Ir, Limit, Listener, ListenerProtocol, PathMatch, Retry, Target, Timeouts, WeightedBackend,
+    BackendKey, Claim, Ir, Limit, LimitId, Listener, ListenerProtocol, PathMatch, Retry, Target, Timeouts,
+    WeightedBackend,
 };
 use crate::proxy;
 use crate::proxy::redirect::Own;
@@ -42,6 +43,8 @@ pub struct World<'i> {
     pub paths: &'i PathRules,
     /// The endpoints of a backend that take requests now.
     pub endpoints: &'i dyn Fn(&BackendKey) -> Vec<String>,
+    /// What a limit of a rule has left for a request, where that is known.
+    pub left: &'i dyn Fn(&RuleId, &LimitId, &Query<'_>) -> Option<u64>,
 }
 
 /// A request that could come.
@@ -129,9 +132,21 @@ pub struct Winner<'i> {
     pub retry: Option<&'i Retry>,
     /// What it is under, from the Gateway to the rule.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub limits: Vec<&'i Limit>,
+    pub limits: Vec<Limited<'i>>,
     /// Where it goes.
     pub backends: Vec<Backend>,
+}
+
+/// A limit, and what it has left.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limited<'i> {
+    /// The limit.
+    #[serde(flatten)]
+    pub limit: &'i Limit,
+    /// Requests like this one that the process would let through at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
 }
 
 /// A backend and its share.
@@ -246,17 +261,24 @@ fn at_gateway<'i>(world: &World<'i>, listener: &'i Listener, query: &Query<'_>) 
     AtGateway { gateway: listener.gateway.to_string(), listener: &listener.name, winner, losers, losers_left_out }
 }
 
-/// The limits of a rule.
-fn limits_of<'i>(ir: &'i Ir, listener: &Listener, candidate: &Candidate<'i>) -> Vec<&'i Limit> {
-    let id = RuleId {
+/// The limits of a rule, and what they have left.
+fn limits_of<'i>(
+    world: &World<'i>,
+    listener: &Listener,
+    candidate: &Candidate<'i>,
+    query: &Query<'_>,
+) -> Vec<Limited<'i>> {
+    let rule = RuleId {
         gateway: listener.gateway.clone(),
         listener: Arc::clone(&listener.name),
         route: candidate.route.id.clone(),
-        rule: candidate.rule.name.clone().unwrap_or_default(),
+        rule: place(candidate).rule.into(),
         tenant: candidate.route.tenant.clone(),
         hostname: candidate.hostname.cloned(),
     };
-    limits::written(&ir.limits, &id, candidate.rule.name.as_ref()).into_iter().map(|limit| &**limit).collect()
+    let limits = limits::written(&world.translation.ir.limits, &rule, candidate.rule.name.as_ref());
+    let limited = |limit: &'i Arc<Limit>| Limited { limit, left: (world.left)(&rule, &limit.id, query) };
+    limits.into_iter().map(limited).collect()
 }
 
 fn won<'i>(world: &World<'i>, listener: &Listener, candidate: &Candidate<'i>, query: &Query<'_>) -> Winner<'i> {
@@ -278,7 +300,7 @@ fn won<'i>(world: &World<'i>, listener: &Listener, candidate: &Candidate<'i>, qu
         filters: filters::applied(&rule.filters, &own),
         timeouts: rule.timeouts,
         retry: rule.retry.as_ref(),
-        limits: limits_of(&world.translation.ir, listener, candidate),
+        limits: limits_of(world, listener, candidate, query),
         backends: rule.backends.iter().map(|backend| named(world, backend, &own)).collect(),
     }
 }

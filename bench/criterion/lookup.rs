@@ -53,14 +53,16 @@ fn scattered(count: usize) -> impl Iterator<Item = usize> {
 }
 
 fn lookup(criterion: &mut Criterion) {
+    let host = |n: usize| format!("host-{n}.team-{}.example.com", n % 97);
     for count in [10, 1_000, 10_000] {
-        let host = |n: usize| format!("host-{n}.team-{}.example.com", n % 97);
         let hit = scattered(count).map(|n| request(host(n), "/api/v1/users/42/orders".to_owned(), None));
         let ir = worlds::hosts(count);
         measure(criterion, &format!("lookup/{count} hosts"), &ir, &hit.collect::<Vec<_>>(), true);
         let miss = scattered(count).map(|n| request(format!("no-{}", host(n)), "/".to_owned(), None));
         measure(criterion, &format!("lookup/{count} hosts, miss"), &ir, &miss.collect::<Vec<_>>(), false);
     }
+    let hit = scattered(10_000).map(|n| request(host(n), "/api/v1/users/42/orders".to_owned(), None));
+    measure(criterion, "lookup/10000 hosts, claimed", &worlds::claimed(10_000), &hit.collect::<Vec<_>>(), true);
     let path = |n: usize| format!("/service-{}/resource-{n}/items/7", n % 31);
     let hit = scattered(1_000).map(|n| request("one.example.com".to_owned(), path(n), None));
     measure(criterion, "lookup/1000 rules on one host", &worlds::paths(1_000), &hit.collect::<Vec<_>>(), true);

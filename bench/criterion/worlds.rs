@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use paifang::api::{Kind, ObjectKey};
 use paifang::ir::{
-    Attached, Backend, BackendKey, BackendProtocol, Filters, Hostname, Ir, Listener, ListenerProtocol, Match,
+    Attached, Backend, BackendKey, BackendProtocol, Claim, Filters, Hostname, Ir, Listener, ListenerProtocol, Match,
     PathMatch, Route, RouteId, Rule, Target, Timeouts, ValueMatch, ValuePattern, WeightedBackend,
 };
 use paifang::snapshot::Socket;
@@ -23,6 +23,34 @@ pub(crate) fn hosts(count: usize) -> Ir {
         attached(n, format!("host-{n}.team-{}.example.com", n % 97), rules)
     };
     ir((0..count).map(route).collect())
+}
+
+/// The same, each host claimed by the tenant of its route, and every team's hosts by a wildcard.
+pub(crate) fn claimed(count: usize) -> Ir {
+    let mut ir = hosts(count);
+    let tenant = |n: usize| -> Arc<str> { format!("tenant-{}", n % 97).into() };
+    for listener in &mut ir.listeners {
+        let owned = |attached: &Attached| {
+            let mut attached = attached.clone();
+            let route = Arc::make_mut(&mut attached.route);
+            route.tenant = Some(tenant(usize::try_from(route.created).unwrap_or_default()));
+            attached
+        };
+        let routes = listener.routes.iter().map(owned).collect();
+        *listener = Arc::new(Listener { routes, ..Listener::clone(listener) });
+    }
+    let claim = |hostname: String, n: usize| {
+        Hostname::parse(&hostname).map(|hostname| Claim {
+            hostname,
+            prefix: String::new(),
+            tenant: tenant(n),
+            enforced: true,
+        })
+    };
+    let wide = (0..97).filter_map(|n| claim(format!("*.team-{n}.example.com"), n));
+    let exact = (0..count).filter_map(|n| claim(format!("host-{n}.team-{}.example.com", n % 97), n));
+    ir.claims = wide.chain(exact).collect();
+    ir
 }
 
 /// `count` routes on one host, each with a path of its own.

@@ -92,3 +92,27 @@ fn a_request_is_explained_on_the_admin_server() {
     assert_eq!(answer.status, 400);
     assert!(answer.body.contains("write & in a URL as %26"), "{}", answer.body);
 }
+
+#[test]
+fn an_explanation_says_what_a_limit_has_left() {
+    let policy = "
+apiVersion: paifang.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: { name: slow, namespace: team }
+spec:
+  targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: app }]
+  limits:
+    hourly: { rate: { requests: 5, per: 1h }, scope: Route, counting: PerReplica }
+    clients: { rate: { requests: 5, per: 1h }, key: [{ type: ClientIP }], scope: Route, counting: PerReplica }
+";
+    let files = [("gateway.yaml", GATEWAY), ("policy.yaml", policy), ("route.yaml", &route("paifang.dev/echo: \"1\""))];
+    let folder = folder(&files);
+    let gateway = Gateway::run(folder.path(), None);
+    for _ in 0..2 {
+        assert_eq!(gateway.get("app.example.com", "/").status, 200);
+    }
+    let text = gateway.admin("/explain?url=http://app.example.com:8080/").body;
+    let line = |name: &str| text.lines().find(|line| line.contains(&format!("limit {name} "))).unwrap_or(&text);
+    assert!(line("hourly").ends_with("; 3 left here"), "{text}");
+    assert!(!line("clients").contains("left"), "nobody said for which client: {text}");
+}

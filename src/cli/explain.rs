@@ -38,7 +38,13 @@ fn of_folder(
     let mut index = EndpointIndex::default();
     index.update(&snapshot);
     let endpoints = |key: &BackendKey| endpoints(&snapshot, &index, key);
-    let world = World { snapshot: &snapshot, translation: &translation, paths: &config.path, endpoints: &endpoints };
+    let world = World {
+        snapshot: &snapshot,
+        translation: &translation,
+        paths: &config.path,
+        endpoints: &endpoints,
+        left: &|_, _, _| None,
+    };
     let explanation = account(&world, request)?;
     let text = match output {
         Output::Text => explanation.to_string(),

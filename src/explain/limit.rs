@@ -1,14 +1,16 @@
 //! A limit as people read it.
 
-use crate::ir::Limit;
+use super::Limited;
 use crate::ir::limit::{Amount, Counting};
 
-/// What a limit allows, to whom, and who counts.
-pub(super) fn line(limit: &Limit) -> String {
+/// What a limit allows, to whom, who counts, and what is left.
+pub(super) fn line(limited: &Limited<'_>) -> String {
+    let limit = limited.limit;
     let mode = if limit.enforced { "" } else { ", in Shadow mode" };
     let (id, amount, counting) = (&limit.id, amount(limit.amount), counting(limit.counting));
     let scope = format!("{:?}", limit.scope).to_lowercase();
-    format!("limit {} of {}: {amount} for each {scope}, counted {counting}{mode}", id.name, id.source)
+    let left = limited.left.map_or_else(String::new, |left| format!("; {left} left here"));
+    format!("limit {} of {}: {amount} for each {scope}, counted {counting}{mode}{left}", id.name, id.source)
 }
 
 fn amount(amount: Amount) -> String {

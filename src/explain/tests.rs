@@ -61,7 +61,8 @@ fn asked(snapshot: &Snapshot, url: &str) -> (String, Value) {
     index.update(snapshot);
     let endpoints = |key: &BackendKey| index.resolve(key).iter().map(ToString::to_string).collect();
     let (translation, paths) = (translate(snapshot), PathRules::default());
-    let world = World { snapshot, translation: &translation, paths: &paths, endpoints: &endpoints };
+    let world =
+        World { snapshot, translation: &translation, paths: &paths, endpoints: &endpoints, left: &|_, _, _| None };
     let explanation = explain(&world, &get(url)).unwrap();
     let text = explanation.to_string();
     assert!(text.starts_with("GET "));
@@ -102,6 +103,7 @@ fn what_is_refused_before_the_table_says_so() {
         translation: &translation,
         paths: &paths,
         endpoints: &|_: &BackendKey| Vec::new(),
+        left: &|_, _, _| None,
     };
     let refused = |url: &str| explain(&world, &get(url)).unwrap_err().to_string();
     assert_eq!(refused("http://a.example.com/%00"), "every route refuses it with 400: the path is malformed");

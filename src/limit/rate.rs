@@ -131,6 +131,12 @@ impl RateLimit {
         self.denials.count(self.mode);
     }
 
+    /// How many requests of a key it would admit at once; takes none.
+    #[must_use]
+    pub fn left(&self, key: Key, now: Moment) -> u64 {
+        self.peek(key, now, 1).map_or_else(|denied| denied.remaining, |allowed| allowed.remaining + 1)
+    }
+
     pub(super) fn peek(&self, key: Key, now: Moment, cost: u32) -> Result<Allowed, Denied> {
         match &*self.store {
             Store::One(cell) => cell.peek(self.params(), now, cost),

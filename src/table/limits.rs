@@ -9,6 +9,7 @@
 
 pub mod compiled;
 mod key;
+mod left;
 pub mod meter;
 mod meters;
 pub mod place;

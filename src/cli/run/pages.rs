@@ -9,8 +9,9 @@ use crate::admin::{Answer, Content, Page, Question};
 use crate::config::PathRules;
 use crate::controller::View;
 use crate::explain::{self, Request, World};
-use crate::ir::BackendKey;
-use crate::table::Table;
+use crate::ir::{BackendKey, LimitId};
+use crate::table::action::RuleId;
+use crate::table::{Query, Table};
 
 /// What `/explain` says to who asks nothing.
 const USAGE: &str = "\
@@ -65,7 +66,11 @@ fn explained(view: &View, table: &Table, paths: &PathRules, question: &Question)
         let addresses = table.backends.get(key).map(|cell| cell.addresses()).unwrap_or_default();
         addresses.iter().map(ToString::to_string).collect()
     };
-    let world = World { snapshot: &view.snapshot, translation: &view.translation, paths, endpoints: &endpoints };
+    let left = |rule: &RuleId, limit: &LimitId, query: &Query<'_>| {
+        table.rules().find(|known| known.id == *rule).and_then(|known| known.limits.left(limit, query))
+    };
+    let (snapshot, translation) = (&view.snapshot, &view.translation);
+    let world = World { snapshot, translation, paths, endpoints: &endpoints, left: &left };
     let explanation = explain::explain(&world, &request).map_err(|refused| refused.to_string())?;
     let status = if explanation.is_served() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let content = if question.json {

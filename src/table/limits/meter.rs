@@ -13,7 +13,7 @@ use crate::limit::counting::{self, Quota};
 use crate::limit::denials::Denials;
 use crate::limit::keys::{Key, Keys};
 use crate::limit::rate::{Mode, RateLimit};
-use crate::limit::{Basis, global};
+use crate::limit::{Basis, Moment, global};
 
 /// A limit and a counter: what rules are bound to.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Meter {
 
     /// Admits a request or connection of a key, for as long as it is under way; counts a denial.
     pub fn enter(&self, in_use: &InUse, key: Key) -> Option<Permit> {
-        let max = if in_use.divided { self.basis.part(in_use.max) } else { in_use.max };
+        let max = self.most(in_use);
         let permit = match &in_use.counter {
             Counter::All(counter) => counter.enter(max),
             Counter::Each(counter) => counter.enter(key, max),
@@ -156,6 +156,15 @@ impl Meter {
             self.denials.count(self.mode());
         }
         permit
+    }
+
+    /// How many may be under way in this replica.
+    pub(super) fn most(&self, in_use: &InUse) -> u32 {
+        if in_use.divided { self.basis.part(in_use.max) } else { in_use.max }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.basis.clock.now()
     }
 
     /// What the response to a request of a key goes by.
@@ -194,6 +203,14 @@ impl InUse {
     fn new(limit: &Compiled, max: u32) -> Self {
         let counter = if limit.has_key() { Counter::Each(Each::new()) } else { Counter::All(Concurrency::new(max)) };
         Self { max, divided: is_divided(limit.source.counting), counter }
+    }
+
+    /// How many are under way, unless that is counted by key.
+    pub(super) fn used(&self) -> Option<u32> {
+        match &self.counter {
+            Counter::All(counter) => Some(counter.used()),
+            Counter::Each(_) => None,
+        }
     }
 }
 
