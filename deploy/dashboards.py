@@ -319,8 +319,8 @@ def limits():
     return dashboard(
         "limits",
         "Paifang: limits",
-        "Who is denied by which limit of which policy, and how near tenants are to their shares. What is limited for a whole Gateway or"
-        " listener belongs to no tenant: choose All.",
+        "Who is denied by which limit of which policy, and how near tenants are to their shares. What is limited for a whole"
+        " Gateway or listener belongs to no tenant: choose All.",
         {
             "At a glance": [
                 stat("Denied", refused(its), "reqps"),
@@ -358,7 +358,7 @@ def limits():
                       ("Denied by saturation", "reqps", refused(its, "saturated", ROUTE))),
             ],
             "Shares": [
-                graph("In flight, of the capacity", "percentunit", (saturation, "{{instance}}"), max=1),
+                graph("In flight, of the capacity", "percentunit", (saturation, "{{instance}}")),
                 graph("In flight, by tenant", "short", (f"sum by (tenant) (paifang_share_used{{{its}}})", "{{tenant}}"), stack=True),
                 graph("In flight, of what is guaranteed", "percentunit", (of_guaranteed(its), "{{tenant}}")),
                 graph("Denied because the gateway was saturated", "reqps",
