@@ -297,6 +297,93 @@ def certificates():
     )
 
 
+def refused(labels, reasons="rate_limited|saturated", by=""):
+    """Requests that limits or shares denied; 0 where none was, nothing where there was no request."""
+    all_of = rate(REQUESTS, labels, by)
+    return f"""({rate(REQUESTS, f'{labels}, reason=~"{reasons}"', by)} or 0 * {all_of})"""
+
+
+def limits():
+    its, limit = 'tenant=~"$tenant"', "tenant, policy, limit"
+    name, route = "{{policy}}: {{limit}}", "route_namespace, route"
+
+    def decided(decision):
+        return rate("paifang_limit_decisions_total", f'{its}, decision="{decision}"', limit)
+
+    def of_guaranteed(labels):
+        used, guaranteed = (f"sum by (tenant) (paifang_share_{it}{{{labels}}})" for it in ("used", "guaranteed"))
+        return f"{used} / ({guaranteed} > 0)"
+
+    saturation = "sum by (instance) (paifang_share_used) / on (instance) paifang_share_capacity"
+    promised = "sum by (instance) (paifang_share_guaranteed) / on (instance) paifang_share_capacity"
+    return dashboard(
+        "limits",
+        "Paifang: limits",
+        "Who is denied by which limit of which policy, and how near tenants are to their shares. What is limited for a whole"
+        " Gateway or listener belongs to no tenant: choose All.",
+        {
+            "At a glance": [
+                stat("Denied", refused(its), "reqps"),
+                stat("Denied of all requests", f"{refused(its)} / ({rate(REQUESTS, its)} > 0)", "percentunit",
+                     **steps((0.01, "orange"), (0.2, "red"))),
+                stat("Would be denied in Shadow mode",
+                     rate("paifang_limit_decisions_total", f'{its}, decision="shadow_denied"'), "reqps"),
+                stat("Fullest replica", f"max({saturation})", "percentunit", **steps((0.7, "orange"), (0.9, "red"))),
+                stat("Store connections down", 'sum(paifang_limit_store_connections{state="down"}) or vector(0)', "short",
+                     **steps((1, "red"))),
+                stat("Store not asked", rate("paifang_limit_store_failures_total"), "reqps", **steps((0.001, "orange"))),
+            ],
+            "Denied": [
+                graph("Denied or slowed down, by limit", "reqps", (decided("denied"), name), stack=True),
+                graph("Would be, if limits in Shadow mode were enforced", "reqps", (decided("shadow_denied"), name), stack=True),
+                graph("Share of a tenant's requests that is denied", "percentunit",
+                      (f"{refused(its, by='tenant')} / ({rate(REQUESTS, its, 'tenant')} > 0)", "{{tenant}}"), max=1),
+                graph("Denied, by route and reason", "reqps",
+                      (rate(REQUESTS, f'{its}, reason=~"rate_limited|saturated"', f"{route}, reason"),
+                       "{{route_namespace}}/{{route}} {{reason}}"), stack=True),
+                graph("Answered with 429, by route; without a reason the backend said it", "reqps",
+                      (rate(REQUESTS, f'{its}, code="429"', f"{route}, reason"),
+                       "{{route_namespace}}/{{route}} {{reason}}"), stack=True),
+                graph("Connections and handshakes closed by a limit", "cps",
+                      (rate("paifang_connections_refused_total", 'reason="limited"'), "connections"),
+                      (rate("paifang_tls_handshakes_total", 'outcome="crowded"'), "handshakes")),
+                table("Limits", limit.split(", "),
+                      ("Denied", "reqps", decided("denied")),
+                      ("Shadow", "reqps", decided("shadow_denied")),
+                      ("Memory for keys", "bytes", f"sum by ({limit}) (paifang_limit_key_bytes{{{its}}})"),
+                      ("Keys that shared", "reqps", rate("paifang_limit_keys_overflowed_total", its, limit))),
+                table("Routes", ROUTE.split(", "),
+                      ("Requests", "reqps", rate(REQUESTS, its, ROUTE)),
+                      ("Denied by limits", "reqps", refused(its, "rate_limited", ROUTE)),
+                      ("Denied by saturation", "reqps", refused(its, "saturated", ROUTE))),
+            ],
+            "Shares": [
+                graph("In flight, of the capacity", "percentunit", (saturation, "{{instance}}")),
+                graph("In flight, by tenant", "short", (f"sum by (tenant) (paifang_share_used{{{its}}})", "{{tenant}}"), stack=True),
+                graph("In flight, of what is guaranteed", "percentunit", (of_guaranteed(its), "{{tenant}}")),
+                graph("Denied because the gateway was saturated", "reqps",
+                      (rate("paifang_share_denied_total", its, "tenant"), "{{tenant}}")),
+                graph("Guaranteed, of the capacity", "percentunit", (promised, "{{instance}}")),
+                graph("Replicas that limits are divided by", "short", ("paifang_limit_replicas", "{{instance}}")),
+                table("Tenants", ["tenant"],
+                      ("In flight", "short", f"sum by (tenant) (paifang_share_used{{{its}}})"),
+                      ("Guaranteed", "short", f"sum by (tenant) (paifang_share_guaranteed{{{its}}})"),
+                      ("Of what is guaranteed", "percentunit", of_guaranteed(its)),
+                      ("Denied", "reqps", rate("paifang_share_denied_total", its, "tenant"))),
+            ],
+            "Keys and the store": [
+                graph("Memory for keys", "bytes", (f"sum by ({limit}) (paifang_limit_key_bytes{{{its}}})", name)),
+                graph("Requests whose key shared a counter", "reqps",
+                      (rate("paifang_limit_keys_overflowed_total", its, limit), name)),
+                graph("Connections to the store", "short", ("sum by (state) (paifang_limit_store_connections)", "{{state}}")),
+                graph("Requests for which the store was not asked", "reqps",
+                      (rate("paifang_limit_store_failures_total", by="instance"), "{{instance}}")),
+            ],
+        },
+        [variable("tenant", "Tenant", REQUESTS)],
+    )
+
+
 def control():
     times = [(quantile(q, f"paifang_{it}_duration_seconds"), f"{it} {name}")
              for it in ("translate", "compile") for q, name in ((0.5, "p50"), (0.99, "p99"))]
@@ -355,7 +442,7 @@ def main():
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
         sys.exit("usage: deploy/dashboards.py [--check]")
-    wanted = {f"{it['uid'].removeprefix('paifang-')}.json": it for it in (platform(), tenant(), certificates(), control())}
+    wanted = {f"{it['uid'].removeprefix('paifang-')}.json": it for it in (platform(), tenant(), limits(), certificates(), control())}
     for name, it in wanted.items():
         path, text = FOLDER / name, json.dumps(it, indent=1, ensure_ascii=False) + "\n"
         if not check:

@@ -10,7 +10,7 @@ use crate::prometheus::promtool;
 use crate::read;
 
 pub const RULES: &str = "deploy/rules/paifang.yaml";
-const SCENES: &str = "integration/observability/alerts.yaml";
+const SCENES: [&str; 2] = ["integration/observability/alerts.yaml", "integration/observability/limits.yaml"];
 
 fn yaml(path: &str) -> Value {
     serde_saphyr::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -64,10 +64,9 @@ fn tenants_and_routes_have_what_dashboards_and_alerts_of_users_need() {
 
 #[test]
 fn every_alert_fires_and_resolves() {
-    promtool(&["test", "rules", SCENES]);
-    let scenes = yaml(SCENES);
+    promtool(&[&["test", "rules"], &SCENES[..]].concat());
     let mut fired = BTreeSet::new();
-    for scene in list(&scenes["tests"]) {
+    for scene in SCENES.map(yaml).iter().flat_map(|file| list(&file["tests"])) {
         let name = &scene["name"];
         let steps = list(&scene["promql_expr_test"]);
         assert!(list(&steps.last().unwrap()["exp_samples"]).is_empty(), "{name}: what fired must end");
@@ -77,7 +76,7 @@ fn every_alert_fires_and_resolves() {
             fired.insert(alert.to_owned());
         }
     }
-    assert_eq!(fired, alerts(), "{SCENES} has a scene for each alert");
+    assert_eq!(fired, alerts(), "{SCENES:?} have a scene for each alert");
 }
 
 #[test]

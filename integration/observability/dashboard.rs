@@ -16,7 +16,7 @@ pub struct Query {
     pub empty: Option<String>,
 }
 
-pub const DASHBOARDS: [&str; 4] = ["platform", "tenant", "certificates", "control"];
+pub const DASHBOARDS: [&str; 5] = ["platform", "tenant", "limits", "certificates", "control"];
 
 pub fn dashboard(name: &str) -> Value {
     serde_json::from_str(&read(&format!("deploy/dashboards/{name}.json"))).unwrap()
@@ -75,7 +75,7 @@ fn they_are_what_the_script_writes() {
 fn queries_name_only_metrics_and_labels_that_are_documented() {
     let known = Known::read();
     let variables = variables();
-    assert_eq!(variables.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["tenant", "route"]);
+    assert_eq!(variables.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["tenant", "route", "tenant"]);
     for (name, metric) in variables {
         check(&known, &format!("variable {name}"), &format!("count by ({name}) ({metric})"));
     }

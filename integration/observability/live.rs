@@ -13,8 +13,15 @@ use crate::scene::{ERROR_RATIO, ROUTE, Scene, TENANT};
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// What the scene gives reason for.
-const ALERTS: [&str; 4] =
-    ["PaifangErrorBudgetBurnsFast", "PaifangErrorBudgetBurnsSlowly", "PaifangNoEndpoints", "PaifangClaimsDenied"];
+const ALERTS: [&str; 7] = [
+    "PaifangErrorBudgetBurnsFast",
+    "PaifangErrorBudgetBurnsSlowly",
+    "PaifangNoEndpoints",
+    "PaifangClaimsDenied",
+    "PaifangTenantDenied",
+    "PaifangLimitStoreDown",
+    "PaifangLimitStoreFails",
+];
 
 /// A query as Grafana sends it.
 fn filled(query: &str) -> String {

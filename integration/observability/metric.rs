@@ -22,8 +22,10 @@ pub struct Known {
 impl Known {
     pub fn read() -> Self {
         let text = read("src/docs/metrics.md");
-        let (_, rest) = text.split_once("The **rule labels** are").unwrap();
-        let rule_labels = quoted(rest.split_once("\n\n").unwrap().0);
+        let sets = ["rule labels", "limit labels"].map(|set| {
+            let (_, rest) = text.split_once(&format!("The **{set}** are")).unwrap();
+            (set, quoted(rest.split_once("\n\n").unwrap().0))
+        });
         let mut metrics = BTreeMap::new();
         for line in text.lines() {
             let [name, kind, labels] = match line.split('|').map(str::trim).collect::<Vec<_>>()[..] {
@@ -31,9 +33,8 @@ impl Known {
                 _ => continue,
             };
             let mut known = quoted(labels.split(':').next().unwrap());
-            if labels.starts_with("rule labels") {
-                known.extend(rule_labels.clone());
-            }
+            let set = sets.iter().filter(|(set, _)| labels.starts_with(set));
+            known.extend(set.flat_map(|(_, labels)| labels.clone()));
             match kind {
                 "counter" | "gauge" => _ = metrics.insert(name.to_owned(), known),
                 "histogram" => {
@@ -123,7 +124,7 @@ pub fn check(known: &Known, place: &str, query: &str) {
         assert!(strangers.is_empty(), "{place}: {:?} have no labels {strangers:?}", names.metrics);
     }
     for value in &names.values {
-        let is_pattern = value.is_empty() || value.starts_with('$') || value == "5..";
+        let is_pattern = value.is_empty() || value.starts_with('$') || value == "5.." || value.parse::<u16>().is_ok();
         assert!(is_pattern || known.words.contains(value), "{place}: {value:?} is not in src/docs/metrics.md");
     }
 }

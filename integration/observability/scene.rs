@@ -19,7 +19,7 @@ pub const TENANT: &str = "shop";
 pub const ROUTE: &str = "storefront";
 
 /// Of one round's requests for routes of [`TENANT`] these are answered with 5xx.
-pub const ERROR_RATIO: f64 = 0.5;
+pub const ERROR_RATIO: f64 = 1.0 / 3.0;
 
 /// The other tenant's route, which every round changes.
 const POSTS: &str = "
@@ -31,6 +31,9 @@ spec:
   hostnames: [posts.example.com]
   rules: [{ filters: [{ type: RequestRedirect, requestRedirect: { hostname: HOST } }] }]
 ";
+
+/// Nobody listens where the store of limits should be.
+const SETTINGS: &str = "limits: { store: { address: '127.0.0.1:1' } }";
 
 pub struct Scene {
     gateway: Gateway,
@@ -45,7 +48,11 @@ impl Scene {
         put("manifests.yaml", read("integration/observability/scene/manifests.yaml"));
         put("certificate.yaml", read("conf/quickstart/11-certificate.yaml"));
         put("posts.yaml", POSTS.replace("HOST", "first.example.com"));
-        let gateway = Gateway::run(folder.path(), None);
+        let settings = tempfile::tempdir().unwrap();
+        let config = settings.path().join("paifang.yaml");
+        std::fs::write(&config, SETTINGS).unwrap();
+        let gateway = Gateway::run(folder.path(), Some(&config));
+        assert_eq!(gateway.get("shop.example.com", "/limited").status, 200, "one request may pass");
         Self { gateway, folder, tls: Arc::new(trusting("conf/quickstart/ca.crt")) }
     }
 
@@ -60,6 +67,10 @@ impl Scene {
             ("shop.example.com", "/down", 503),
             ("shop.example.com", "/empty", 503),
             ("shop.example.com", "/broken", 500),
+            // limited: here, and by a store that nobody reaches
+            ("shop.example.com", "/limited", 429),
+            ("shop.example.com", "/limited", 429),
+            ("shop.example.com", "/global", 429),
             // claimed by another tenant: enforced, and in Shadow mode
             ("blog.example.com", "/", 404),
             ("pay.example.com", "/", 200),
