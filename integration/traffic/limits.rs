@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::backend::named;
 use crate::body::Streamed;
 use crate::client::{fetch, get, http2, request, send2};
+use crate::eventually;
 use crate::world::{World, plain, route_to, service, to};
 
 /// Limits that see the time which the hand shows.
@@ -111,7 +112,8 @@ async fn a_burst_passes_and_what_is_more_is_told_when_to_come_again() {
     let problem: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&problem["status"], &problem["violated-policies"]), (&json!(429), &json!(["all"])));
     assert_eq!(denied(&world, "all", "denied"), 1.0);
-    assert_eq!(world.metric(&["paifang_requests_total", "code=\"429\"", "reason=\"rate_limited\""]), 1.0);
+    let requests = ["paifang_requests_total", "code=\"429\"", "reason=\"rate_limited\""];
+    eventually("the request counted", || world.metric(&requests) == 1.0).await;
     hand.advance(Duration::from_millis(334));
     assert_eq!(passes(&world, || get("/")).await, 1);
 }
