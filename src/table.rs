@@ -92,7 +92,7 @@ impl Table {
     /// Every rule of every listener and hostname, in no order.
     pub fn rules(&self) -> impl Iterator<Item = &Arc<Rule>> {
         let hosts = self.listeners.iter().flat_map(|listener| listener.hosts.values());
-        hosts.flat_map(|host| &host.sources).flat_map(|source| &source.rules)
+        hosts.flat_map(|host| &host.table.sources).flat_map(|source| &source.rules)
     }
 }
 

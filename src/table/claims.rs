@@ -22,6 +22,18 @@ pub struct Claims {
 /// A path prefix and its owner.
 type Owned = (Box<str>, Arc<str>);
 
+/// Who owns the paths of one host: what claims say, found beforehand.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Owners {
+    /// Nobody owns any.
+    #[default]
+    Nobody,
+    /// One tenant owns all: nearly always.
+    All(Arc<str>),
+    /// By prefix; the first that covers a path decides.
+    ByPath(Arc<[Owned]>),
+}
+
 #[derive(Debug, Default)]
 struct Index {
     /// By hostname, the longest prefix first.
@@ -45,6 +57,11 @@ impl Claims {
     #[must_use]
     pub fn owner(&self, host: &str, path: &str) -> Option<&Arc<str>> {
         self.enforced.owner(host, path)
+    }
+
+    /// Who owns what of one host (lower case).
+    pub(crate) fn owners(&self, host: &str) -> Owners {
+        self.enforced.owners(host)
     }
 
     /// The same if every claim were enforced, where some are not.
@@ -74,10 +91,38 @@ impl Index {
         if !self.any {
             return None;
         }
-        self.owners
-            .covering(host)
-            .find_map(|owners| owners.iter().find(|(prefix, _)| claim::covers(prefix, path)).map(|(_, tenant)| tenant))
+        self.owners.covering(host).find_map(|owners| first(owners, path))
     }
+
+    fn owners(&self, host: &str) -> Owners {
+        let mut owners = Vec::new();
+        for owned in self.owners.covering(host).flatten() {
+            owners.push(owned.clone());
+            if owned.0.is_empty() {
+                break; // it covers every path: no other is asked
+            }
+        }
+        match owners.as_slice() {
+            [] => Owners::Nobody,
+            [(prefix, tenant)] if prefix.is_empty() => Owners::All(Arc::clone(tenant)),
+            _ => Owners::ByPath(owners.into()),
+        }
+    }
+}
+
+impl Owners {
+    /// The tenant that alone may serve a path (normalised).
+    pub(crate) fn of(&self, path: &str) -> Option<&Arc<str>> {
+        match self {
+            Self::Nobody => None,
+            Self::All(tenant) => Some(tenant),
+            Self::ByPath(owners) => first(owners, path),
+        }
+    }
+}
+
+fn first<'o>(owners: &'o [Owned], path: &str) -> Option<&'o Arc<str>> {
+    owners.iter().find(|(prefix, _)| claim::covers(prefix, path)).map(|(_, tenant)| tenant)
 }
 
 #[cfg(test)]
@@ -117,8 +162,21 @@ mod tests {
             ("example.org", "/", None),
         ] {
             assert_eq!(claims.owner(host, path).map(|tenant| &**tenant), owner, "{host}{path}");
+            assert_eq!(claims.owners(host).of(path).map(|tenant| &**tenant), owner, "{host}{path}, found beforehand");
         }
         assert_eq!(claims.shadow("new.example.com", "/").unwrap().unwrap().as_ref(), "soon");
+    }
+
+    #[test]
+    fn what_covers_every_path_ends_the_owners_of_a_host() {
+        let claims = claims(&[
+            ("*.example.com", "", "wide", true),
+            ("*.com", "/a", "never", true),
+            ("shop.example.com", "/checkout", "checkout", true),
+        ]);
+        assert!(matches!(claims.owners("a.example.com"), Owners::All(tenant) if &*tenant == "wide"));
+        assert!(matches!(claims.owners("shop.example.com"), Owners::ByPath(owners) if owners.len() == 2));
+        assert!(matches!(claims.owners("a.org"), Owners::Nobody));
     }
 
     #[test]

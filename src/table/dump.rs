@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::action::{Filters, Rule};
 use super::bucket::{Bucket, Entry};
 use super::grpc::{GrpcTable, Patterns};
+use super::host::Host;
 use super::matcher::{Conditions, Value};
 use super::path::{HostTable, PathMap};
 use super::{BackendCell, Listener, Table};
@@ -114,9 +115,9 @@ fn dump_listener(listener: &Listener) -> ListenerDump {
         Some(Hostname::Wildcard(suffix)) => (1, usize::MAX - suffix.len(), suffix.to_string()),
         None => (2, 0, String::new()),
     });
-    let host = |(pattern, table): (Option<Hostname>, _)| HostDump {
+    let host = |(pattern, host): (Option<Hostname>, &Host)| HostDump {
         hostname: pattern.map_or_else(|| "*".to_owned(), |pattern| pattern.to_string()),
-        matches: dump_host(table),
+        matches: dump_host(&host.table),
     };
     ListenerDump {
         gateway: listener.gateway.clone(),
@@ -125,7 +126,7 @@ fn dump_listener(listener: &Listener) -> ListenerDump {
         protocol: listener.protocol,
         hostname: listener.hostname.clone(),
         certificates: listener.certificates.iter().map(|certificate| certificate.secret.clone()).collect(),
-        hosts: hosts.into_iter().map(|(pattern, table)| host((pattern, &**table))).collect(),
+        hosts: hosts.into_iter().map(host).collect(),
     }
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use super::claims::Owners;
 use super::hostmap::HostMap;
 use super::limits::Meter;
 use super::matcher::{Lookup, May};
 use super::path::HostTable;
-use super::{Claims, Found, Hit, Query, Rule};
+use super::{Claims, Found, Query, Rule};
 use crate::api::ObjectKey;
 use crate::ir::{self, Certificate, Hostname, ListenerProtocol};
 use crate::snapshot::Socket;
@@ -51,7 +52,20 @@ pub struct Listener {
     /// What it was compiled from.
     pub(crate) source: Arc<ir::Listener>,
     /// Its rules, by hostname as the routes write it.
-    pub(crate) hosts: Arc<HostMap<Arc<HostTable>>>,
+    pub(crate) hosts: Arc<Hosts>,
+}
+
+/// What a listener serves, by hostname as the routes write it.
+pub(crate) type Hosts = HostMap<Host>;
+
+/// One hostname.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    /// Whose an exact hostname is, so that a lookup need not ask the claims. Who owns what a wildcard
+    /// covers depends on the host that is asked for.
+    pub(crate) owners: Owners,
+    /// Its rules.
+    pub(crate) table: Arc<HostTable>,
 }
 
 impl Port {
@@ -72,8 +86,15 @@ impl Listener {
     /// (beyond 512 bytes) or over an encoded query value (beyond 256 bytes).
     #[must_use]
     pub fn find<'a>(&'a self, query: &'a Query<'a>) -> Found<'a> {
-        let may = self.may(self.claims.owner(query.host, query.path));
-        let (hit, refused) = find(&self.hosts, query, may);
+        let exact = self.hosts.exact(query.host);
+        let owner = match exact {
+            Some(host) => host.owners.of(query.path),
+            None => self.claims.owner(query.host, query.path),
+        };
+        let lookup = Lookup::new(query, self.may(owner));
+        let mut hosts = exact.into_iter().chain(self.hosts.wider(query.host));
+        let hit = hosts.find_map(|host| host.table.find(&lookup));
+        let refused = lookup.refused.get();
         let shadow = self.claims.shadow(query.host, query.path).map(|owner| self.may(owner));
         let shadowed = hit.zip(shadow).is_some_and(|(hit, may)| !may.includes(hit.rule));
         Found { hit, refused, shadowed }
@@ -95,7 +116,7 @@ impl Listener {
 
     /// Rules for a host: one of each route, the most specific hostname first.
     fn rules(&self, host: &str) -> impl Iterator<Item = &Arc<Rule>> {
-        self.hosts.covering(host).flat_map(|host| &host.sources).filter_map(|source| source.rules.first())
+        self.hosts.covering(host).flat_map(|host| &host.table.sources).filter_map(|source| source.rules.first())
     }
 
     fn may<'a>(&self, owner: Option<&'a Arc<str>>) -> May<'a> {
@@ -105,14 +126,4 @@ impl Listener {
             None => May::All,
         }
     }
-}
-
-fn find<'a>(
-    hosts: &'a HostMap<Arc<HostTable>>,
-    query: &'a Query<'a>,
-    may: May<'a>,
-) -> (Option<Hit<'a>>, Option<&'a Arc<Rule>>) {
-    let lookup = Lookup::new(query, may);
-    let hit = hosts.covering(query.host).find_map(|table| table.find(&lookup));
-    (hit, lookup.refused.get())
 }

@@ -50,12 +50,26 @@ impl<T> HostMap<T> {
         }
     }
 
-    /// The values whose patterns cover a host, the most specific first: exact, then longer
-    /// wildcards, then every host.
-    pub(crate) fn covering(&self, host: &str) -> impl Iterator<Item = &T> {
+    /// The value of a host to the letter.
+    pub(crate) fn exact(&self, host: &str) -> Option<&T> {
+        self.exact.get(host)
+    }
+
+    /// The values whose wildcards cover a host, the longer first, then that of every host.
+    pub(crate) fn wider(&self, host: &str) -> impl Iterator<Item = &T> {
         let suffixes = self.lengths.iter().filter_map(move |length| suffix_of(host, *length));
         let wildcards = suffixes.filter_map(|suffix| self.wildcard.get(suffix));
-        self.exact.get(host).into_iter().chain(wildcards).chain(&self.any)
+        wildcards.chain(&self.any)
+    }
+
+    /// The values whose patterns cover a host, the most specific first: exact, then [`Self::wider`].
+    pub(crate) fn covering(&self, host: &str) -> impl Iterator<Item = &T> {
+        self.exact(host).into_iter().chain(self.wider(host))
+    }
+
+    /// Changes the values of exact hosts.
+    pub(crate) fn for_each_exact(&mut self, mut change: impl FnMut(&str, &mut T)) {
+        self.exact.iter_mut().for_each(|(name, value)| change(name, value));
     }
 
     /// Every value, in no order.

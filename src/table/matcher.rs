@@ -28,7 +28,7 @@ pub(crate) enum May<'a> {
     /// Everybody's.
     All,
     /// This tenant's.
-    Only(&'a str),
+    Only(&'a Arc<str>),
     /// Nobody's: it is not claimed, and must be.
     None,
 }
@@ -38,7 +38,10 @@ impl May<'_> {
     pub(crate) fn includes(self, rule: &Rule) -> bool {
         match self {
             Self::All => true,
-            Self::Only(owner) => rule.id.tenant.as_deref() == Some(owner),
+            // mostly the same one, whose name then need not be read
+            Self::Only(owner) => {
+                rule.id.tenant.as_ref().is_some_and(|tenant| Arc::ptr_eq(tenant, owner) || tenant == owner)
+            }
             Self::None => false,
         }
     }

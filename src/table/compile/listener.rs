@@ -11,11 +11,10 @@ use super::host::Owner;
 use super::{Compiler, Map};
 use crate::api::ObjectKey;
 use crate::ir::{self, Hostname, Route};
-use crate::table::hostmap::HostMap;
+use crate::table::claims::Owners;
+use crate::table::host::{Host, Hosts};
 use crate::table::limits::are_same;
 use crate::table::{HostTable, Listener};
-
-type Hosts = Arc<HostMap<Arc<HostTable>>>;
 
 /// Routes by hostname as written; almost always one.
 type Grouped<'a> = Map<Option<&'a Hostname>, SmallVec<[&'a Arc<Route>; 1]>>;
@@ -71,12 +70,13 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn hosts(&mut self, source: &'a ir::Listener, previous: Option<&'a Arc<Listener>>) -> Hosts {
+    fn hosts(&mut self, source: &'a ir::Listener, previous: Option<&'a Arc<Listener>>) -> Arc<Hosts> {
         let Some(previous) = previous else {
-            let mut hosts = HostMap::default();
+            let mut hosts = Hosts::default();
             let groups = group(source, |_| true);
             hosts.update(groups.into_iter().map(|(pattern, routes)| {
-                (pattern.cloned(), Some(self.host(&Owner { listener: source, pattern }, &routes, None)))
+                let table = self.host(&Owner { listener: source, pattern }, &routes, None);
+                (pattern.cloned(), Some(self.hosted(pattern, table)))
             }));
             return Arc::new(hosts);
         };
@@ -89,17 +89,30 @@ impl<'a> Compiler<'a> {
             // rare, and then nearly every rule may be under another limit
             changed.extend(source.routes.iter().flat_map(hosts_of));
         }
-        if changed.is_empty() {
+        let claimed_as_before = Arc::ptr_eq(&previous.claims, self.claims);
+        if changed.is_empty() && claimed_as_before {
             return Arc::clone(&previous.hosts);
         }
         let mut groups = group(source, |pattern| changed.contains(&pattern));
-        let mut hosts = HostMap::clone(&previous.hosts);
+        let mut hosts = Hosts::clone(&previous.hosts);
         hosts.update(changed.into_iter().map(|pattern| {
-            let old = previous.hosts.get(pattern);
+            let old = previous.hosts.get(pattern).map(|old| &old.table);
             let owner = Owner { listener: source, pattern };
-            (pattern.cloned(), groups.remove(&pattern).map(|routes| self.host(&owner, &routes, old)))
+            let table = groups.remove(&pattern).map(|routes| self.host(&owner, &routes, old));
+            (pattern.cloned(), table.map(|table| self.hosted(pattern, table)))
         }));
+        if !claimed_as_before {
+            hosts.for_each_exact(|name, host| host.owners = self.claims.owners(name));
+        }
         Arc::new(hosts)
+    }
+
+    fn hosted(&self, pattern: Option<&Hostname>, table: Arc<HostTable>) -> Host {
+        let owners = match pattern {
+            Some(Hostname::Exact(name)) => self.claims.owners(name),
+            _ => Owners::default(),
+        };
+        Host { owners, table }
     }
 }
 
