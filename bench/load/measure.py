@@ -97,13 +97,13 @@ def tls_facts(port):
 
 
 class Server:
-    """A running server: pinned, silent, and stopped by its own process group only."""
+    """A running server: pinned (or prepared otherwise), silent, and stopped by its own process group only."""
 
-    def __init__(self, name, argv, core, log, env=None):
+    def __init__(self, name, argv, core, log, env=None, prepare=None):
         self.name, self.log = name, log
         self.started = time.monotonic()
         with open(log, "w") as out:
-            self.process = subprocess.Popen(argv, preexec_fn=pin(core), env={**os.environ, **(env or {})}, stdout=out,
+            self.process = subprocess.Popen(argv, preexec_fn=prepare or pin(core), env={**os.environ, **(env or {})}, stdout=out,
                                             stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
         self.pid = self.process.pid
 

@@ -2,7 +2,8 @@
 """What a noisy tenant at 20 times its share does to a quiet one, with tenancy and without.
 
 The victim is measured alone and then beside the neighbour, for each kind of noise and for all kinds together. Paifang has
-the first core, one thread; everything else shares the last core, where the neighbour and its backend give way to the victim.
+the first core, one thread; everything else shares the last core, where the neighbour and its backend give way to the victim,
+and at once where the system permits real-time priorities. No core ever sleeps, so that no latency is that of a wake-up.
 Only 127.0.0.1 is contacted, every process ends by itself, and so does the run.
 """
 import argparse
@@ -10,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,32 @@ def yielding(core):
     return prepare
 
 
+def first(core):
+    """For a child that the others on its core give way to, at once if the system permits that."""
+    pinned = pin(core)
+
+    def prepare():
+        pinned()
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+        except PermissionError:
+            pass  # the others are niced
+    return prepare
+
+
+def awake(core):
+    """Keeps a core from sleeping while nothing else runs there; gives way to everything, and ends with this program."""
+    mother = os.getpid()
+    if pid := os.fork():
+        return pid
+    os.sched_setaffinity(0, {core})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    while os.getppid() == mother:
+        for _ in range(1_000_000):
+            pass
+    os._exit(0)
+
+
 class Bed:
     """Paifang and two backends."""
 
@@ -64,9 +92,10 @@ class Bed:
         self.chosen = chosen
         cores = sorted(os.sched_getaffinity(0))
         self.core, self.load_core = cores[0], cores[-1]
+        self.spinning = [awake(core) for core in (self.core, self.load_core)]
         self.http, self.https, admin, *backends = free_ports(5)
-        self.servers = [self.backend(name, port, folder) for name, port in zip(("victim", "neighbour"), backends)]
-        os.setpriority(os.PRIO_PROCESS, self.servers[1].pid, 19)
+        places = zip(("victim", "neighbour"), backends, (first, yielding))
+        self.servers = [self.backend(name, port, folder, place(self.load_core)) for name, port, place in places]
         manifests, settings = world.write(folder, tenancy, (self.http, self.https), backends, certificate(folder))
         argv = [chosen.paifang, "run", "--manifests", manifests, "--config", settings, "--threads", "1",
                 "--bind", "127.0.0.1", "--admin", f"127.0.0.1:{admin}"]
@@ -74,21 +103,24 @@ class Bed:
         self.servers.append(self.paifang)
         self.paifang.wait_ready(self.http, (common.VICTIM, "/"), "", limit=30)
 
-    def backend(self, name, port, folder):
+    def backend(self, name, port, folder, prepare):
         argv = [self.chosen.paifang, "echo", "--name", name, "--listen", f"127.0.0.1:{port}"]
-        return Server(name, argv, self.load_core, os.path.join(folder, f"{name}.log"))
+        return Server(name, argv, self.load_core, os.path.join(folder, f"{name}.log"), prepare=prepare)
 
     def victim(self):
         """Both loads of the victim at the same time, and how busy the machine was meanwhile."""
-        before, began = (cpu_seconds(self.paifang.pid), machine_busy()), time.monotonic()
+        before, began = self.busy(), time.monotonic()
         loads = {"plain": self.http, "tls": self.https}
-        running = {kind: self.child("victim.py", [kind, port, self.chosen.seconds], pin(self.load_core))
+        running = {kind: self.child("victim.py", [kind, port, self.chosen.seconds], first(self.load_core))
                    for kind, port in loads.items()}
         found = {kind: outcome(process, self.chosen.seconds) for kind, process in running.items()}
         wall = time.monotonic() - began
-        found["core"], found["machine"] = ((now - then) / wall for now, then in
-                                           zip((cpu_seconds(self.paifang.pid), machine_busy()), before))
+        found["core"], found["machine"] = ((now - then) / wall for now, then in zip(self.busy(), before))
         return found
+
+    def busy(self):
+        """CPU seconds of Paifang, and of everything but what keeps the cores awake."""
+        return cpu_seconds(self.paifang.pid), machine_busy() - sum(map(cpu_seconds, self.spinning))
 
     def beside(self, kind):
         """The victim beside the neighbour, and what that got."""
@@ -109,6 +141,9 @@ class Bed:
     def stop(self):
         for server in self.servers:
             server.stop()
+        for pid in self.spinning:
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
 
 
 def outcome(process, seconds):

@@ -1,7 +1,7 @@
 """The quiet tenant, an open loop whose latencies count from when a request was due:
 
-victim.py plain PORT SECONDS    100 requests a second over 8 kept connections
-victim.py tls PORT SECONDS      10 new connections a second, each a TLS handshake and a request
+victim.py plain PORT SECONDS    500 requests a second over 8 kept connections
+victim.py tls PORT SECONDS      50 new connections a second, each a TLS handshake and a request
 """
 import json
 import socket
@@ -13,7 +13,7 @@ from common import VICTIM, request
 import steady
 from measure import client_tls
 
-PLAIN_RATE, CONNECTIONS, TLS_RATE = 100, 8, 10
+PLAIN_RATE, CONNECTIONS, TLS_RATE = 500, 8, 50
 
 
 def plain(port, seconds):
