@@ -118,3 +118,26 @@ async fn a_client_that_never_stops_sending_is_cut_off() {
     }
     eventually("the connection is closed", || world.metrics.connections_open.get() == 0).await;
 }
+
+#[tokio::test]
+async fn a_refused_client_that_goes_on_a_byte_at_a_time_is_let_go() {
+    let world = World::start(plain()).await;
+    let mut stream = TcpStream::connect(world.address("http")).await.unwrap();
+    stream.write_all(format!("{POST}\r\n").as_bytes()).await.unwrap();
+    let (mut read, mut write) = stream.split();
+    let trickle = async {
+        // slower than any body may be in the end, never so slow that it counts as silent
+        let mut beat = tokio::time::interval(Duration::from_millis(100));
+        while write.write_all(b"x").await.is_ok() {
+            beat.tick().await;
+        }
+    };
+    let answer = async {
+        let mut answer = Vec::new();
+        let _ = read.read_to_end(&mut answer).await; // it may be reset: it never stops sending
+        answer
+    };
+    let ((), answer) = within("the end", async { tokio::join!(trickle, answer) }).await;
+    assert!(answer.starts_with(b"HTTP/1.1 404 "), "{}", String::from_utf8_lossy(&answer));
+    eventually("the connection is closed", || world.metrics.connections_open.get() == 0).await;
+}

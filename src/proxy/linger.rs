@@ -16,7 +16,7 @@ use super::stream::Transport;
 /// How long nothing may come.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long it is read in all.
-const LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
 /// How much of it: what the buffers between two machines hold at most, as Linux sizes them (`tcp_wmem` 4 MiB, `tcp_rmem`
 /// 6 MiB), so that a client which stops sending when it sees the response always gets it.
 const BYTES: usize = 10 << 20;

@@ -14,7 +14,7 @@ use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
 use super::forwarded::RequestId;
 use super::limits::{self, Denied};
-use super::{Proxy, authority, cors, forwarded, head, mirror, path, redirect, respond, response_filter};
+use super::{Proxy, authority, cors, forwarded, head, linger, mirror, path, redirect, respond, response_filter};
 use crate::api::Kind;
 use crate::config::Downstream;
 use crate::table::{Action, Found, Listener, Query};
@@ -46,7 +46,7 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
     forget_case(session.req_header_mut());
     let decision = decide(proxy, session, ctx).await;
     if decision.is_err() {
-        take_rest(session);
+        take_rest(session, &proxy.config.downstream);
     }
     match decision {
         Ok(()) => {
@@ -77,11 +77,13 @@ fn forget_case(request: &mut RequestHeader) {
     }
 }
 
-/// A client that is still sending would lose its answer to a reset if the connection was closed at
-/// once: its body is read to the end. One that waits to be asked for its body sends none.
-fn take_rest(session: &mut Session) {
+/// A client that is still sending may go on after its answer if what it sends soon ends: it is read and forgotten.
+/// Whoever sends for longer loses the connection; a refused request holds no more than an idle client does.
+/// One that waits to be asked for its body sends none.
+fn take_rest(session: &mut Session, limits: &Downstream) {
     if !session.req_header().headers.contains_key(http::header::EXPECT) {
         session.as_mut().set_close_on_response_before_downstream_finish(false);
+        session.as_mut().set_total_drain_timeout(Some(limits.body_timeout.min(linger::LIMIT)));
     }
 }
 
