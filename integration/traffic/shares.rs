@@ -10,10 +10,12 @@ use paifang::telemetry::AccessLog;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::backend::refusing;
 use crate::body::Streamed;
 use crate::client::{Http2, http2, whole};
 use crate::held::Held;
 use crate::limits::still;
+use crate::raw::Raw;
 use crate::world::{World, gateway, service, to};
 use crate::{eventually, within};
 
@@ -230,6 +232,23 @@ async fn a_request_counts_until_its_last_byte_in_either_direction() {
     drop(feed);
     scene.served(1).await;
     eventually("the place given back", || scene.says("used", "a") == 0.0).await;
+    scene.ask("b", 1);
+    scene.b.has(1).await;
+}
+
+#[tokio::test]
+async fn a_failed_request_has_no_place_while_its_connection_lingers() {
+    let mut scene = Scene::start(1, (json!({}), json!({}))).await;
+    let (refused, _socket) = refusing();
+    let mut service = service("a", &[refused]);
+    service["metadata"]["namespace"] = json!("a");
+    scene.world.put([service]).await;
+    let mut client = Raw::connect(scene.world.address("http")).await;
+    client.write("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 9\r\n\r\nhalf").await;
+    assert_eq!(client.message().await.status(), 503);
+    eventually("the place given back", || scene.says("used", "a") == 0.0).await;
+    let open = scene.world.metric(&["paifang_connections_open"]);
+    assert_eq!(open, 2.0, "the rest of the body is still waited for");
     scene.ask("b", 1);
     scene.b.has(1).await;
 }
