@@ -207,7 +207,7 @@ fn count_panics() {
     HOOK.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if std::thread::current().name() == Some("proxy") {
+            if std::thread::current().name().is_some_and(|name| name.starts_with("proxy-")) {
                 PANICS.fetch_add(1, Ordering::SeqCst);
             }
             usual(panic);

@@ -132,10 +132,10 @@ async fn a_broken_chunk_ends_both_connections() {
         let text = String::from_utf8_lossy(&end.bytes);
         assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{body:?} is refused: {text:?}");
         assert_eq!(text.matches("HTTP/1.1").count(), usize::from(!text.is_empty()), "one answer to {body:?}: {text}");
-        assert!(bed.reached().is_empty(), "{body:?} must not become a request: {:?}", bed.reached());
         bed.backend
             .wait("the backend's connection is closed", |all| all.iter().skip(connections).all(|c| c.closed))
             .await;
+        assert!(bed.reached().is_empty(), "{body:?} must not become a request: {:?}", bed.reached());
     }
     bed.finish().await;
 }
@@ -168,10 +168,10 @@ async fn a_body_that_ends_early_never_becomes_a_request() {
         let end = bed.abandon(post(fields, body)).await;
         let text = String::from_utf8_lossy(&end.bytes);
         assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{fields:?} {body:?}: {text}");
-        assert!(bed.reached().is_empty(), "{fields:?} {body:?} must not become a request: {:?}", bed.reached());
         bed.backend
             .wait("the backend's connection is closed", |all| all.iter().skip(connections).all(|c| c.closed))
             .await;
+        assert!(bed.reached().is_empty(), "{fields:?} {body:?} must not become a request: {:?}", bed.reached());
     }
     bed.finish().await;
 }

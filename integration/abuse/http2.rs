@@ -134,10 +134,10 @@ async fn a_length_that_is_not_the_bodys_is_refused() {
             Fate::Status(400) | Fate::Reset(1) | Fate::Ended(Some(1)) => {}
             other => panic!("{length} {body:?}: {other:?}"),
         }
-        assert!(bed.reached().iter().all(|seen| seen.body.len().to_string() == length), "{:?}", bed.reached());
         bed.backend
             .wait("half a body's connection is closed", |all| all.iter().all(|c| c.closed || c.rest.is_empty()))
             .await;
+        assert!(bed.reached().iter().all(|seen| seen.body.len().to_string() == length), "{:?}", bed.reached());
     }
     bed.finish().await;
 }

@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 /// Longer than anything takes that happens.
-const AGES: Duration = Duration::from_secs(30);
+pub const AGES: Duration = Duration::from_secs(30);
 
 /// A server, ended when it is dropped.
 pub struct Server {

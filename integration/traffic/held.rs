@@ -37,7 +37,9 @@ impl Held {
 
     /// How many it has.
     pub fn now(&self) -> usize {
-        self.arrived.get() - self.gone.get()
+        // in this order, or one that comes and goes in between would be gone without having arrived
+        let gone = self.gone.get();
+        self.arrived.get() - gone
     }
 
     /// Waits until it has so many.

@@ -13,8 +13,8 @@ use crate::backend::{Count, serve};
 use crate::body::Streamed;
 use crate::client::{Http1, absolute, get, http1, http1_over, http2, post, send1, whole};
 use crate::pki::{Authority, Client, Leaf};
-use crate::within;
 use crate::world::{World, gateway, plain, route, service};
+use crate::{eventually, within};
 
 const CHANGES: usize = 220;
 const REQUESTS: usize = 10_000;
@@ -156,6 +156,8 @@ async fn no_request_fails_while_everything_changes() {
     }
     assert!(world.view().version - before >= CHANGES as u64, "every change was served");
     assert!(load.sent.get() >= REQUESTS, "{} requests", load.sent.get());
+    // a connection ends after its last request was counted
+    eventually("no open connections", || world.metric(&["paifang_connections_open"]) == 0.0).await;
     assert_eq!(world.metric(&["paifang_panics_total"]), 0.0);
     let wrong =
         world.metric(&["paifang_requests_total", "code=\"5"]) + world.metric(&["paifang_requests_unrouted_total"]);

@@ -1,14 +1,21 @@
 //! Shares of a saturated gateway: who gets in, who is told to come again, what is given back.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, response::Parts};
 use paifang::config::{Config, LimitsConfig};
+use paifang::limit::clock::Hand;
+use paifang::telemetry::AccessLog;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::backend::refusing;
 use crate::body::Streamed;
 use crate::client::{Http2, http2, whole};
 use crate::held::Held;
+use crate::limits::still;
+use crate::raw::Raw;
 use crate::world::{World, gateway, service, to};
 use crate::{eventually, within};
 
@@ -40,6 +47,8 @@ fn team(name: &str, share: &Value, mode: &str, backend: &Held) -> Vec<Value> {
 /// Two tenants, `a` and `b`, each with a backend that holds its requests.
 struct Scene {
     world: World,
+    /// The time, which stands still unless it is moved.
+    hand: Hand,
     /// One connection for all requests.
     client: Http2,
     a: Held,
@@ -60,9 +69,11 @@ impl Scene {
         let teams = team("a", &a, "Enforce", &of_a).into_iter().chain(team("b", &b, mode, &of_b));
         let limits = LimitsConfig { capacity, ..LimitsConfig::default() };
         let config = Config { limits, ..Config::default() };
-        let world = World::with(config, gateway(listeners).into_iter().chain(teams)).await;
+        let (limits, hand) = still();
+        let objects = gateway(listeners).into_iter().chain(teams);
+        let world = World::start_with(config, AccessLog::disabled(), limits, objects).await;
         let client = http2(world.address("http")).await;
-        Self { world, client, a: of_a, b: of_b, asked: JoinSet::new() }
+        Self { world, hand, client, a: of_a, b: of_b, asked: JoinSet::new() }
     }
 
     /// Sends requests of a tenant; the answers are waited for elsewhere.
@@ -100,6 +111,34 @@ impl Scene {
             let (head, body) = self.answer().await;
             assert_eq!((head.status, &*body), (StatusCode::OK, &b"held"[..]));
         }
+    }
+
+    /// Both want more than there is, then one request of `a` ends.
+    async fn round(&mut self) {
+        self.hand.advance(Duration::from_millis(10));
+        self.ask("b", 2);
+        self.ask("a", 1);
+        self.settled().await;
+        self.a.release(1);
+        self.served(1).await;
+        self.settled().await;
+    }
+
+    /// Takes answers until clients, backends and the edge agree on how many requests are under way.
+    async fn settled(&mut self) {
+        let agreement = async {
+            loop {
+                while let Some(answer) = self.asked.try_join_next() {
+                    answer.unwrap();
+                }
+                let (held, used) = (self.a.now() + self.b.now(), self.says("used", "a") + self.says("used", "b"));
+                if self.asked.len() == held && used == held as f64 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within("an agreement on what is under way", agreement).await;
     }
 
     fn says(&self, metric: &str, team: &str) -> f64 {
@@ -141,20 +180,16 @@ async fn what_is_idle_is_lent_and_given_back_by_weight() {
     let mut scene = Scene::start(12, (json!({ "weight": 1 }), json!({ "weight": 2 }))).await;
     scene.ask("a", 12);
     scene.a.has(12).await;
-    // from now on both want more than there is, and one request ends at a time
-    let rounds = async {
-        while scene.b.now() < 8 {
-            scene.ask("b", 1);
-            scene.ask("a", 1);
-            scene.a.release(1);
-            // those that wait are no more than there are places
-            while scene.asked.len() > 12 {
-                scene.answer().await;
-            }
-        }
-    };
-    within("the part of who comes back", rounds).await;
-    assert!(scene.a.now() >= 3, "{}", scene.a.now());
+    let mut rounds = 0;
+    while scene.b.now() < 8 {
+        scene.round().await;
+        rounds += 1;
+        assert!(rounds < 50, "{} are not the part of who comes back", scene.b.now());
+    }
+    for _ in 0..5 {
+        scene.round().await;
+        assert_eq!((scene.a.now(), scene.b.now()), (3, 8), "who has its part gets no more");
+    }
 }
 
 #[tokio::test]
@@ -197,6 +232,23 @@ async fn a_request_counts_until_its_last_byte_in_either_direction() {
     drop(feed);
     scene.served(1).await;
     eventually("the place given back", || scene.says("used", "a") == 0.0).await;
+    scene.ask("b", 1);
+    scene.b.has(1).await;
+}
+
+#[tokio::test]
+async fn a_failed_request_has_no_place_while_its_connection_lingers() {
+    let mut scene = Scene::start(1, (json!({}), json!({}))).await;
+    let (refused, _socket) = refusing();
+    let mut service = service("a", &[refused]);
+    service["metadata"]["namespace"] = json!("a");
+    scene.world.put([service]).await;
+    let mut client = Raw::connect(scene.world.address("http")).await;
+    client.write("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 9\r\n\r\nhalf").await;
+    assert_eq!(client.message().await.status(), 503);
+    eventually("the place given back", || scene.says("used", "a") == 0.0).await;
+    let open = scene.world.metric(&["paifang_connections_open"]);
+    assert_eq!(open, 2.0, "the rest of the body is still waited for");
     scene.ask("b", 1);
     scene.b.has(1).await;
 }

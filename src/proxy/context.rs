@@ -163,6 +163,12 @@ impl Context {
         self.rule.as_ref()?.action.backends.list.get(self.backend?)
     }
 
+    /// Gives back every place that it has.
+    pub(crate) fn leave(&mut self) {
+        (self.in_flight, self.admission) = (None, None);
+        self.permits.clear();
+    }
+
     /// What is left until the earlier of the two deadlines; zero when it has passed.
     pub(crate) fn time_left(&self) -> Option<std::time::Duration> {
         let deadline = match (self.deadline, self.try_deadline) {

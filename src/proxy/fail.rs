@@ -158,8 +158,7 @@ pub(super) async fn answer(session: &mut Session, error: &Error, ctx: &mut Conte
         // an error here means that the client is gone, too
         if respond::fail(session, &fail, ctx).await.is_ok() {
             ctx.done = Some(Instant::now());
-            ctx.in_flight = None;
-            ctx.permits.clear();
+            ctx.leave();
             end(session).await;
         }
     }

@@ -13,8 +13,8 @@ use crate::telemetry::{Reason, Record};
 
 /// Counts a finished request, and logs it.
 pub(super) fn run(proxy: &Proxy, session: &Session, error: Option<&Error>, ctx: &mut Context) {
-    (ctx.in_flight, ctx.admission) = (None, None);
-    ctx.permits.clear();
+    // first of all: who sees that a request is counted may take its places
+    ctx.leave();
     let took = ctx.done.unwrap_or_else(Instant::now).saturating_duration_since(ctx.started);
     if ctx.reason == Reason::None
         && let Some(error) = error
