@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::source::kubernetes::client::with_limits;
 
-const STALL: Duration = Duration::from_millis(400);
+const STALL: Duration = Duration::from_secs(1);
 
 /// Answers every watch with an empty list, speaks for a while, and then not at all.
 async fn answer(mut socket: TcpStream, requests: mpsc::UnboundedSender<String>) -> std::io::Result<()> {
@@ -33,9 +33,9 @@ async fn answer(mut socket: TcpStream, requests: mpsc::UnboundedSender<String>) 
         .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
         .await?;
     socket.write_all(bookmark(json!({"k8s.io/initial-events-end": "true"})).as_bytes()).await?;
-    // Longer than the patience in all, but never silent for so long.
-    for _ in 0..6 {
-        tokio::time::sleep(STALL / 4).await;
+    // Longer than the patience in all, but never silent for so long, on a busy machine neither.
+    for _ in 0..15 {
+        tokio::time::sleep(STALL / 10).await;
         socket.write_all(bookmark(json!({})).as_bytes()).await?;
     }
     std::future::pending().await
