@@ -8,6 +8,7 @@ mod authority;
 mod connection;
 pub mod context;
 mod cors;
+mod denied;
 mod fail;
 mod forwarded;
 mod head;

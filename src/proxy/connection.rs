@@ -19,6 +19,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::app::{Http2App, SocketApp};
+use super::denied::{remembering, stand_back};
 use super::head::{self, Body, Head, Refusal};
 use super::idle::Idle;
 use super::limits::Permits;
@@ -90,7 +91,7 @@ async fn serve_tls(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: w
         }
     } else {
         stream.set_boundary(Boundary::Open);
-        speak_http1(&app, stream, stop).await;
+        remembering(speak_http1(&app, stream, stop)).await;
     }
 }
 
@@ -138,7 +139,7 @@ async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<
             stream.set_http2();
             speak_http2(app, stream, stop).await;
         }
-        Some(false) => speak_http1(app, stream, stop).await,
+        Some(false) => remembering(speak_http1(app, stream, stop)).await,
         None => {}
     }
 }
@@ -187,6 +188,7 @@ async fn speak_http1<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStre
             Next::Refused(refusal) => return refuse(app, stream, refusal).await,
             Next::End => return,
         };
+        stand_back(&app.worker.turns).await;
         stream.set_boundary(match body {
             Body::Length(bytes) => Boundary::After(bytes.saturating_add(length as u64)),
             Body::Open => Boundary::Open,

@@ -18,8 +18,6 @@ use crate::telemetry::label::Refusal;
 
 /// Connections the kernel may hold before they are accepted.
 const BACKLOG: i32 = 4096;
-/// Connections accepted before others have a turn: a flood of them must not hold up the requests of the thread.
-const ACCEPTS: u64 = 8;
 /// Pause after a failed accept, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -150,10 +148,7 @@ async fn accept(
     listener: tokio::net::TcpListener,
     mut stop: watch::Receiver<bool>,
 ) {
-    for turn in 1_u64.. {
-        if turn % ACCEPTS == 0 {
-            tokio::task::yield_now().await;
-        }
+    loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
@@ -162,6 +157,8 @@ async fn accept(
             Ok((tcp, peer)) => {
                 let Some(seat) = workers.upgrade().and_then(|workers| workers.seat()) else { return };
                 admit(&app, seat, tcp, peer, &stop);
+                // a flood of connections must not hold up the requests of the thread: what is ready comes before the next
+                tokio::task::yield_now().await;
             }
             Err(error) => {
                 app.edge.metrics.connections_refused.inc(Refusal::Accept);

@@ -14,7 +14,9 @@ use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
 use super::forwarded::RequestId;
 use super::limits::{self, Denied};
-use super::{Proxy, authority, cors, forwarded, head, linger, mirror, path, redirect, respond, response_filter};
+use super::{
+    Proxy, authority, cors, denied, forwarded, head, linger, mirror, path, redirect, respond, response_filter,
+};
 use crate::api::Kind;
 use crate::config::Downstream;
 use crate::table::{Action, Found, Listener, Query};
@@ -25,6 +27,17 @@ enum Answer {
     Fail(Fail),
     Header(Box<ResponseHeader>),
     Denied(Denied),
+}
+
+impl Answer {
+    /// Whether the request asks for more than it may have.
+    fn denies(&self) -> bool {
+        match self {
+            Self::Fail(fail) => fail.reason == Reason::Saturated,
+            Self::Header(_) => false,
+            Self::Denied(_) => true,
+        }
+    }
 }
 
 impl From<Fail> for Answer {
@@ -45,8 +58,11 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
     session.as_mut().set_write_timeout(Some(proxy.config.downstream.write_timeout));
     forget_case(session.req_header_mut());
     let decision = decide(proxy, session, ctx).await;
-    if decision.is_err() {
+    if let Err(answer) = &decision {
         take_rest(session, &proxy.config.downstream);
+        if let Some(rule) = ctx.rule.as_ref().filter(|_| answer.denies()) {
+            denied::remember(&rule.share);
+        }
     }
     match decision {
         Ok(()) => {
