@@ -27,6 +27,8 @@ mod edit;
 mod end;
 #[path = "command/explain.rs"]
 mod explain;
+#[path = "command/guide.rs"]
+mod guide;
 #[path = "command/manifests.rs"]
 mod manifests;
 #[path = "command/mistake.rs"]

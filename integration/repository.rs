@@ -17,6 +17,8 @@ mod crds;
 mod deploy;
 #[path = "repository/files.rs"]
 mod files;
+#[path = "repository/guides.rs"]
+mod guides;
 #[path = "repository/hijack.rs"]
 mod hijack;
 #[path = "repository/labels.rs"]

@@ -7,4 +7,4 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 out=${1:?usage: image.sh OUT.tar [NAME:TAG]} name=${2:-$image}
 binary=$(program)
-"$here/image.py" "$out" "$name" --user 65532:65532 --libs "/paifang=$binary"
+"$here/image.py" "$out" "$name" --user 65532:65532 --libs "/usr/bin/paifang=$binary"

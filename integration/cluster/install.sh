@@ -24,4 +24,6 @@ if ! { kube -n "$namespace" rollout status "deployment/$release" --timeout=120s 
     kube -n "$namespace" logs -l "app.kubernetes.io/instance=$release" --tail=20 --prefix >&2 || true
     die "Paifang did not become ready"
 fi
+# as documents have it, who asks a pod: by a name that is looked for in the image
+kube -n "$namespace" exec "deployment/$release" -- paifang version >/dev/null || die "kubectl exec does not find paifang in its image"
 say "Paifang $image is installed after $((SECONDS - began)) s"

@@ -8,12 +8,12 @@ use crate::child::{Gateway, call};
 use crate::manifests::{folder, quickstart, tenants};
 
 /// A command of a `console` block and what its document says it prints.
-struct Example {
-    command: String,
-    output: String,
+pub struct Example {
+    pub command: String,
+    pub output: String,
 }
 
-fn examples(readme: &str) -> Vec<Example> {
+pub fn examples(readme: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     let mut inside = false;
     for line in readme.lines() {
@@ -46,7 +46,7 @@ fn run(command: &str, address: IpAddr) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn read(document: &str) -> String {
+pub fn read(document: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(document)).unwrap()
 }
 

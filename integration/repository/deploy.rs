@@ -93,6 +93,15 @@ fn the_image_is_built_with_the_toolchain_of_this_repository() {
 }
 
 #[test]
+fn documents_find_the_program_in_the_image() {
+    // the base image has no shell, and /usr/bin in its PATH
+    let (dockerfile, program) = (read("deploy/Dockerfile"), "/usr/bin/paifang");
+    assert!(dockerfile.contains(&format!("/paifang {program}\n")), "{dockerfile}");
+    assert!(dockerfile.contains(&format!("ENTRYPOINT [\"{program}\"]")), "{dockerfile}");
+    assert!(read("integration/cluster/image.sh").contains(&format!("{program}=")), "the image of the tests is another");
+}
+
+#[test]
 fn the_settings_fit_the_other_objects() {
     let (config, container) = (config(), container());
     assert_eq!(config.kubernetes.service, only("Service")["metadata"]["name"]);

@@ -52,13 +52,40 @@ fn links_and_paths_in_documents_exist() {
 }
 
 #[test]
-fn headings_that_the_readme_links_to_exist() {
-    let text = read("README.md");
-    let anchor = |heading: &str| heading.trim_start_matches(['#', ' ']).to_lowercase().replace(' ', "-");
-    let headings: Vec<_> = text.lines().filter(|line| line.starts_with("##")).map(anchor).collect();
-    for link in links(&text).into_iter().filter_map(|link| link.strip_prefix('#')) {
-        assert!(headings.contains(&link.to_owned()), "#{link} is not among {headings:?}");
+fn the_readme_leads_to_every_page() {
+    let readme = read("README.md");
+    for page in documents().into_iter().filter(|page| page.starts_with("src/docs")) {
+        let name = page.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(
+            links(&readme).iter().any(|link| link.ends_with(&name)),
+            "README.md does not link to {}",
+            page.display()
+        );
     }
+}
+
+/// Anchors of a document, as GitHub makes them of headings.
+fn anchors(text: &str) -> Vec<String> {
+    let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    let anchor = |heading: &str| heading.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings.map(anchor).map(|anchor: String| anchor.replace(' ', "-")).collect()
+}
+
+#[test]
+fn headings_that_documents_link_to_exist() {
+    let mut missing = Vec::new();
+    for document in documents() {
+        let text = read(&document);
+        let within = links(&text).into_iter().filter(|link| !link.contains("://"));
+        for (target, heading) in within.filter_map(|link| link.split_once('#')) {
+            let place = if target.is_empty() { document.clone() } else { document.parent().unwrap().join(target) };
+            if !anchors(&read(place)).iter().any(|anchor| anchor == heading) {
+                missing.push(format!("{}: {target}#{heading}", document.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 #[test]

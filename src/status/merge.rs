@@ -11,6 +11,7 @@ mod parents;
 use serde_json::{Map, Value};
 
 use crate::api::gateway::CONTROLLER_NAME;
+use crate::api::policy::status::ClaimsStatus;
 use crate::api::status::{GatewayClassStatus, GatewayStatus, ListenerStatus, ShareGrantStatus, Status, TenantStatus};
 use crate::api::{Kind, ObjectRef};
 
@@ -65,12 +66,21 @@ fn gateway(status: &mut Map<String, Value>, wanted: &GatewayStatus, now: Now) {
 
 fn tenant(status: &mut Map<String, Value>, wanted: &TenantStatus, now: Now) {
     conditions::set(status, &wanted.conditions, now);
-    for (field, known) in
-        [("namespaces", value(wanted.namespaces)), ("routes", value(wanted.routes)), ("claims", value(&wanted.claims))]
-    {
-        status.insert(field.to_owned(), known);
+    for (field, known) in [("namespaces", wanted.namespaces), ("routes", wanted.routes)] {
+        status.insert(field.to_owned(), known.into());
     }
+    claims(status, &wanted.claims);
     set(status, "quotas", wanted.quotas.iter().map(value).collect());
+}
+
+/// Contests that are over are written as an empty list: a merge patch leaves what it does not name.
+fn claims(status: &mut Map<String, Value>, wanted: &ClaimsStatus) {
+    let mut claims = status.get("claims").and_then(Value::as_object).cloned().unwrap_or_default();
+    for (field, known) in [("held", wanted.held), ("contested", wanted.contested)] {
+        claims.insert(field.to_owned(), known.into());
+    }
+    set(&mut claims, "contests", wanted.contests.iter().map(value).collect());
+    status.insert("claims".to_owned(), Value::Object(claims));
 }
 
 fn share_grant(status: &mut Map<String, Value>, wanted: &ShareGrantStatus, now: Now) {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::api::ObjectKey;
 use crate::api::gateway::shared::ParentReference;
-use crate::api::policy::status::{AncestorReference, ClaimsStatus, QuotaStatus, User};
+use crate::api::policy::status::{AncestorReference, Contest, QuotaStatus, User};
 use crate::api::status::{
     Condition, ConditionStatus, PolicyAncestorStatus, PolicyStatus, RouteParentStatus, RouteStatus, SupportedFeature,
 };
@@ -188,6 +188,22 @@ fn a_share_grant_is_told_its_users_and_a_tenant_its_quotas() {
     };
     let next = merge(&tenant, &Value::Null, Some(&quotas(4)), now(0)).unwrap();
     assert_eq!(next["quotas"], json!([{"name": "routes", "used": 4, "limit": 3}]));
+}
+
+#[test]
+fn a_contest_that_is_over_leaves_the_status() {
+    let tenant = ObjectRef::new(Kind::Tenant, ObjectKey::new("", "t"));
+    let contested = |contests: Vec<Contest>| {
+        let claims = ClaimsStatus { held: 1, contested: u32::try_from(contests.len()).unwrap(), contests };
+        Status::Tenant(TenantStatus { conditions: Vec::new(), namespaces: 1, routes: 2, claims, quotas: Vec::new() })
+    };
+    let contest = Contest { hostname: "a.example.com".into(), tenant: "u".into(), ..Contest::default() };
+    let before = merge(&tenant, &Value::Null, Some(&contested(vec![contest])), now(0)).unwrap();
+    assert_eq!(before["claims"]["contests"][0]["tenant"], "u");
+    let after = merge(&tenant, &before, Some(&contested(Vec::new())), now(1)).unwrap();
+    // written as a merge patch, in which a field that is left out stays as it was
+    assert_eq!(after["claims"], json!({"held": 1, "contested": 0, "contests": []}));
+    assert!(merge(&tenant, &after, Some(&contested(Vec::new())), now(2)).is_none(), "nothing to write");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::translate::finding::Concern;
 use crate::translate::reason::Reason;
 use crate::translate::{Problem, status};
 
-const LOST: &str = "requests for these go to their owner; narrow the route, or leave it as it is";
+const LOST: &str = "requests for these never reach it; narrow the route, or leave it as it is";
 
 /// Writes the status of a route and everything that is wrong with it.
 pub(super) fn report(
