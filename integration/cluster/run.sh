@@ -22,7 +22,7 @@ step() {
     local began=$SECONDS status=0
     "$@" </dev/null &
     running=$!
-    wait "$running" || status=$?
+    wait -f "$running" || status=$? # its end, also when it was stopped and goes on
     running=
     say "step $(basename "$1") took $((SECONDS - began)) s"
     return "$status"
