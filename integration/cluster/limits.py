@@ -91,7 +91,8 @@ def publish(scene, name, redis):
 
 def helm(chosen, *words):
     command = ["helm", "--namespace", chosen.namespace, *words, "--wait", "--timeout", "3m"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200)
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, **quiet, text=True, timeout=200)
     if done.returncode:
         raise RuntimeError(f"helm {words[0]}: {done.stdout[-400:]}")
 
@@ -109,9 +110,11 @@ def installed(chosen, kube, redis, address):
         helm(chosen, "upgrade", chosen.release, chosen.chart, "--reuse-values",
              "--set-json", f"config.limits.store={json.dumps(store)}",
              "--set", f"limitStoreSecret={SECRET},replicas={REPLICAS},minReadySeconds=0")
-        yield Paifang(kube, chosen.namespace, chosen.release)
+        try:
+            yield Paifang(kube, chosen.namespace, chosen.release)
+        finally:
+            helm(chosen, "rollback", chosen.release)
     finally:
-        helm(chosen, "rollback", chosen.release)
         kube.delete("Secret", chosen.namespace, SECRET)
 
 
