@@ -156,7 +156,7 @@ def windows(paifang, redis, report):
     began = time.monotonic()
     attempt(20, gone("down"), what="new connections from all threads")
     report.note("connected again after", (time.monotonic() - began) * 1e3, "ms")
-    yield watch("together again", 10, together)
+    yield watch("together again", 5, together)
     report.note("requests that asked the store in vain, before it was killed", asked_in_vain)
     report.note("requests without the store are counted", told, goal="yes", must=True)
 
