@@ -32,6 +32,14 @@ same() {
         { echo "deploy/chart/templates/$template.yaml does not render its files as they are" >&2; exit 1; }
 }
 
+deployment() { "${HELM:-helm}" template paifang chart --show-only templates/deployment.yaml "$@"; }
+
+# What a value changes in the Deployment, and nothing else, as diff says it: on standard input.
+changes() {
+    diff -u - <(diff <(deployment) <(deployment --set "$1") | grep '^[<>]') ||
+        { echo "deploy/chart/templates/deployment.yaml makes something else of --set $1" >&2; exit 1; }
+}
+
 case ${1:-} in
 "") render >install.yaml.new && mv install.yaml.new install.yaml ;;
 --check)
@@ -39,6 +47,14 @@ case ${1:-} in
         { echo "deploy/install.yaml is not what the chart renders: run deploy/render.sh" >&2; exit 1; }
     same prometheusRule prometheusrule "  " <(sed -n '/^groups:/,$p' rules/paifang.yaml)
     same dashboards dashboards "    " <(cat dashboards/*.json)
+    changes limitStoreSecret=store <<'END'
+>             - name: limit-store
+>               mountPath: /etc/paifang-limit-store
+>               readOnly: true
+>         - name: limit-store
+>           secret:
+>             secretName: store
+END
     ;;
 *) echo "usage: deploy/render.sh [--check]" >&2; exit 2 ;;
 esac

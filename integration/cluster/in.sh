@@ -12,6 +12,7 @@ if [[ $own_cluster == no || -n ${PAIFANG_INSIDE:-} ]]; then exec "$@"; fi
 init=$(init_of_cluster) || die "no cluster is up in $state: run $here/up.sh"
 export PAIFANG_INSIDE=yes PAIFANG_CLUSTER_HOME=$home PAIFANG_CLUSTER_STATE=$state
 export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=1 KUBECONFIG=$state/conf/admin.conf CONTAINERD_ADDRESS=$socket CONTAINERD_NAMESPACE=k8s.io
-# a mount namespace is entered at its root, so the working directory has to be found again
+# A mount namespace is entered at its root, so the working directory has to be found again. The shell stays, to fork the command
+# into the namespace of processes: nsenter's own fork would never wake up again when all are stopped and go on.
 # shellcheck disable=SC2016 # expanded inside
-exec nsenter --target "$init" --net --mount --pid --uts --ipc -- sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
+exec nsenter --target "$init" --net --mount --pid --uts --ipc --no-fork -- sh -c 'cd "$0" && "$@"; exit $?' "$PWD" "$@"

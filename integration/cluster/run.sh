@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Tests Paifang in a real Kubernetes, from nothing to nothing left:
 #
-#     run.sh [WHAT…]      WHAT: conformance, crds, admission, rbac, …: each is a script beside this one; all of them by default
+#     run.sh [WHAT…]      WHAT: conformance, crds, admission, limits, …: each is a script beside this one; all of them by default
 #
 # Without KUBECONFIG it builds what is missing, brings a cluster up on this machine, installs Paifang from deploy/, runs the
 # tests and takes the cluster down, whatever fails. With KUBECONFIG it installs into that cluster and removes it again.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-all=(conformance crds admission faults rbac) # rbac last: it judges what the others made Paifang do
+all=(conformance crds admission limits faults rbac) # rbac last: it judges what the others made Paifang do
 (($#)) || set -- "${all[@]}"
 
 script() {
@@ -22,7 +22,7 @@ step() {
     local began=$SECONDS status=0
     "$@" </dev/null &
     running=$!
-    wait "$running" || status=$?
+    wait -f "$running" || status=$? # its end, also when it was stopped and goes on
     running=
     say "step $(basename "$1") took $((SECONDS - began)) s"
     return "$status"

@@ -31,9 +31,11 @@ def run(stage):
 
 def same(stage, pods, hosts):
     """Asks each pod itself, at the ports that the Gateway's Service leads to."""
+    if not stage.scene.services():
+        raise NotHere("the Gateway has no Service")
     addresses = {pod["status"]["podIP"] for pod in pods.values()}
-    attempt(10, lambda: set(pod_ports(stage)) == addresses, what=f"endpoints of the Gateway at {sorted(addresses)}")
-    for address, port in pod_ports(stage).items():
+    attempt(10, lambda: set(stage.scene.pod_ports()) == addresses, what=f"endpoints of the Gateway at {sorted(addresses)}")
+    for address, port in stage.scene.pod_ports().items():
         connection = Connection(address, port)
         for host in hosts:
             connection.until(host, lambda code, _: code == 200, 5, pause=0.02)
@@ -45,22 +47,6 @@ def table(stage, pod):
     """What a pod says that it serves. Each counts its own generations and binds its own sockets."""
     listeners = json.loads(stage.paifang.admin(pod, "/config_dump")[1])["table"]["listeners"]
     return json.dumps([{**listener, "sockets": None} for listener in listeners], sort_keys=True)
-
-
-def pod_ports(stage):
-    """The port of the pod that port 80 of the Gateway's Service leads to, by the address of each ready endpoint."""
-    services = [service for service in stage.kube.list("Service", stage.scene.name)["items"]
-                if not service["spec"].get("selector")]
-    if not services:
-        raise NotHere("the Gateway has no Service")
-    service, found = services[0], {}
-    name = next(port.get("name") for port in service["spec"]["ports"] if port["port"] == 80)
-    label = f"kubernetes.io/service-name={service['metadata']['name']}"
-    for piece in stage.kube.list("EndpointSlice", stage.scene.name, labelSelector=label)["items"]:
-        number = next((port["port"] for port in piece["ports"] or [] if port.get("name") == name), None)
-        ready = [each for each in piece["endpoints"] or [] if number and each["conditions"].get("ready")]
-        found.update({address: number for endpoint in ready for address in endpoint["addresses"]})
-    return found
 
 
 def hang(stage, pods, leader, pids):

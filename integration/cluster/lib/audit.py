@@ -15,11 +15,17 @@ def audit_log():
     return path
 
 
-def requests(address, since):
+def length():
+    """How much is in the log by now, for who will ask again and again about what comes later."""
+    return os.path.getsize(audit_log())
+
+
+def requests(address, since, position=0):
     """How many requests the API server has had from an address, and its writes as (seconds, code, verb, path), also what was
-    refused."""
+    refused. Read is what lies behind a position of the log."""
     asked, written = 0, []
     with open(audit_log()) as log:
+        log.seek(position)
         for line in log:
             event = json.loads(line)
             at = datetime.fromisoformat(event["requestReceivedTimestamp"].replace("Z", "+00:00"))

@@ -10,6 +10,7 @@ from .paifang import condition
 from .wait import attempt, delete_namespaces, wait_for
 
 CONTROLLER = "paifang.dev/gateway-controller"
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"  # the label of what a Gateway was given
 
 
 class Scene:
@@ -67,6 +68,25 @@ class Scene:
         pieces = self.kube.list("EndpointSlice", self.name, labelSelector=label)["items"]
         endpoints = [endpoint for piece in pieces for endpoint in piece["endpoints"] or []]
         return sum(endpoint["conditions"].get("ready") is not False for endpoint in endpoints)
+
+    def pod_ports(self):
+        """The port of Paifang's pod that port 80 of the Gateway's Service leads to, by the address of each ready endpoint."""
+        return {address: port for service in self.services() for address, port in self.service_ports(service, 80).items()}
+
+    def services(self):
+        """What the Gateway was given to be reached by; none where it takes ports of nodes."""
+        return self.kube.list("Service", self.name, labelSelector=f"{GATEWAY_NAME}={self.gateway[1]}")["items"]
+
+    def service_ports(self, service, port):
+        """What a port of a Service leads to, by the address of each ready endpoint."""
+        name = next(each.get("name") for each in service["spec"]["ports"] if each["port"] == port)
+        label = f"kubernetes.io/service-name={service['metadata']['name']}"
+        found = {}
+        for piece in self.kube.list("EndpointSlice", self.name, labelSelector=label)["items"]:
+            number = next((each["port"] for each in piece["ports"] or [] if each.get("name") == name), None)
+            ready = [each for each in piece["endpoints"] or [] if number and each["conditions"].get("ready")]
+            found.update({address: number for endpoint in ready for address in endpoint["addresses"]})
+        return found
 
     def echo_addresses(self, name="echo"):
         pods = self.kube.list("Pod", self.name, labelSelector=f"app={name}")["items"]
