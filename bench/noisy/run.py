@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", default=",".join(KINDS), help="default: all: %(default)s")
     parser.add_argument("--modes", default="tenancy,none", help="default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=10, help="length of one measurement (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=4, help="length of one measurement (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements alone and beside, by turns (default: %(default)s)")
     parser.add_argument("--out", help="write the figures as JSON to this file")
     parser.add_argument("--paifang", default=os.path.join(TARGET, "release", "paifang"), help="default: %(default)s")
     chosen = parser.parse_args()
@@ -136,6 +138,12 @@ class Bed:
         found = self.victim()
         return found, {kind: outcome(process, seconds) for kind, process in zip(kinds, running)}
 
+    def round(self, kind):
+        alone = self.victim()
+        beside, noise = self.beside(kind)
+        time.sleep(1)  # what the neighbour left ends
+        return {"alone": alone, "beside": beside, "noise": noise}
+
     def child(self, program, words, prepare):
         return subprocess.Popen([sys.executable, os.path.join(HERE, program), *map(str, words)], preexec_fn=prepare,
                                 stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
@@ -159,18 +167,16 @@ def outcome(process, seconds):
 
 
 def measure(chosen, mode, folder):
-    """A row for each kind of noise. A baseline stands before each, since the machine's mood changes."""
+    """A row for each kind of noise. A baseline stands before each measurement, since the machine's mood changes."""
     os.makedirs(folder)
     bed = Bed(chosen, mode == "tenancy", folder)
     try:
         bed.victim()  # warms up
         for kind in chosen.kinds:
-            alone = bed.victim()
-            beside, noise = bed.beside(kind)
-            row = {"mode": mode, "kind": kind, "alone": alone, "beside": beside, "noise": noise}
+            rounds = [bed.round(kind) for _ in range(chosen.rounds)]
+            row = {"mode": mode, "kind": kind, "rounds": rounds}
             print(json.dumps(row), file=sys.stderr, flush=True)
             yield row
-            time.sleep(1)
     finally:
         bed.stop()
 
@@ -179,15 +185,24 @@ def markdown(rows):
     lines = ["| neighbour | tenancy | victim | p50 alone | p50 beside | p99 alone | p99 beside | ratio | errors | "
              "neighbour: answered, denied |", "|---|---|---|--:|--:|--:|--:|--:|--:|---|"]
     for row in rows:
-        got = {key: sum(one[key] for one in row["noise"].values()) for key in ("answered", "denied")}
+        got = {key: sum(one[key] for each in row["rounds"] for one in each["noise"].values()) for key in ("answered", "denied")}
         for load in ("plain", "tls"):
-            alone, beside = row["alone"][load], row["beside"][load]
+            alone, beside = (usual(row, where, load) for where in ("alone", "beside"))
             ratio = beside["p99"] / alone["p99"] if alone["p99"] else float("inf")
             over = " over" if row["mode"] == "tenancy" and ratio > GOAL else ""
             lines.append(f"| {row['kind']} | {'yes' if row['mode'] == 'tenancy' else 'no'} | {load} | {alone['p50']} µs | "
                          f"{beside['p50']} µs | {alone['p99']} µs | {beside['p99']} µs | {ratio:.2f}{over} | "
-                         f"{beside['errors']} | {got['answered']}, {got['denied']} |")
+                         f"{errors(row, load)} | {got['answered']}, {got['denied']} |")
     return "\n".join(lines)
+
+
+def usual(row, where, load):
+    """The medians of the rounds."""
+    return {key: round(statistics.median(each[where][load][key] for each in row["rounds"])) for key in ("p50", "p99")}
+
+
+def errors(row, load):
+    return sum(each["beside"][load]["errors"] for each in row["rounds"])
 
 
 def main():
@@ -204,9 +219,9 @@ def main():
                        "cores": os.cpu_count(), "kernel": platform.release(), "rows": rows}, out, indent=1)
             out.write("\n")
     print(markdown(rows))
-    errors = sum(row["beside"][load]["errors"] for row in rows if row["mode"] == "tenancy" for load in ("plain", "tls"))
-    if errors:
-        sys.exit(f"{errors} requests of the victim failed")
+    failed = sum(errors(row, load) for row in rows if row["mode"] == "tenancy" for load in ("plain", "tls"))
+    if failed:
+        sys.exit(f"{failed} requests of the victim failed")
 
 
 if __name__ == "__main__":
