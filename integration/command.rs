@@ -37,6 +37,8 @@ mod mistake;
 mod place;
 #[path = "command/readme.rs"]
 mod readme;
+#[path = "support/redis.rs"]
+mod redis;
 
 use child::{Process, call, paifang};
 

@@ -25,7 +25,7 @@ mod held;
 mod pki;
 #[path = "traffic/raw.rs"]
 mod raw;
-#[path = "traffic/redis.rs"]
+#[path = "support/redis.rs"]
 mod redis;
 #[path = "traffic/world.rs"]
 mod world;

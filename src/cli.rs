@@ -114,6 +114,9 @@ pub(crate) struct Explain {
     /// A header field, as 'name: value'; may be given several times.
     #[arg(short = 'H', value_name = "HEADER")]
     pub(crate) headers: Vec<String>,
+    /// Address of the client, behind trusted proxies: what limits by client have left for it.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) client_ip: Option<IpAddr>,
     /// How the result is written.
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,

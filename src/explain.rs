@@ -5,28 +5,36 @@
 
 mod account;
 mod filters;
+mod key;
+mod left;
 mod limit;
 mod question;
 mod refused;
 mod text;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri};
 
 use crate::config::PathRules;
-use crate::ir::{BackendKey, Ir, Limit, LimitId, Listener, ListenerProtocol, PathMatch, Target, WeightedBackend};
+use crate::ir::{BackendKey, Ir, LimitId, Listener, ListenerProtocol, PathMatch, Target, WeightedBackend};
 use crate::proxy;
 use crate::proxy::redirect::Own;
 use crate::snapshot::{Snapshot, Socket};
+use crate::table::Query;
 use crate::table::action::RuleId;
+use crate::table::limits::{self, Asked};
 use crate::table::oracle::{self, Candidate, Mismatch};
-use crate::table::{Query, limits};
 use crate::translate::Translation;
 pub use account::{AtGateway, Backend, Explanation, Limited, Loser, Place, Winner};
+pub use key::KeyValue;
+pub use left::Left;
 pub use question::Unclear;
 pub use refused::NotAttached;
+
+use limit::{Asking, limited};
 
 /// The most of anything that an explanation lists; the rest is counted.
 const MOST: usize = 50;
@@ -41,8 +49,8 @@ pub struct World<'i> {
     pub paths: &'i PathRules,
     /// The endpoints of a backend that take requests now.
     pub endpoints: &'i dyn Fn(&BackendKey) -> Vec<String>,
-    /// What a limit of a rule has left for a request, where that is known.
-    pub left: &'i dyn Fn(&RuleId, &LimitId, &Query<'_>) -> Option<u64>,
+    /// What a limit of a rule has left for a request that it counts; takes nothing.
+    pub left: &'i dyn Fn(&RuleId, &LimitId, &Asked<'_>) -> Left,
 }
 
 /// A request that could come.
@@ -54,6 +62,8 @@ pub struct Request {
     pub url: Uri,
     /// Header fields; `Host` is that of the URL.
     pub headers: HeaderMap,
+    /// The client behind trusted proxies, if somebody says it.
+    pub client: Option<IpAddr>,
 }
 
 /// Why a request cannot be explained, or would be refused before anything is looked up.
@@ -89,14 +99,16 @@ pub fn explain<'i>(world: &World<'i>, request: &Request) -> Result<Explanation<'
         method: request.method.as_str(),
         headers: &request.headers,
     };
+    let asking = Asking { query, client: request.client };
     let ir = &world.translation.ir;
     let listeners = sockets(ir, port, tls).into_iter().filter_map(|socket| oracle::listener(ir, socket, &host));
-    let mut gateways: Vec<_> = listeners.map(|listener| at_gateway(world, listener, &query)).collect();
+    let mut gateways: Vec<_> = listeners.map(|listener| at_gateway(world, listener, asking)).collect();
     gateways.dedup_by(|a, b| (&a.gateway, a.listener) == (&b.gateway, b.listener));
     let (claim, mut not_attached) = (oracle::claim(ir, &query), refused::not_attached(world, &host));
     let not_attached_left_out = cut(&mut not_attached);
     Ok(Explanation {
         method: request.method.to_string(),
+        client: request.client,
         claim,
         gateways,
         not_attached,
@@ -113,12 +125,13 @@ fn sockets(ir: &Ir, port: u16, tls: bool) -> BTreeSet<Socket> {
     ir.listeners.iter().filter(asked).flat_map(|listener| listener.sockets.iter().copied()).collect()
 }
 
-fn at_gateway<'i>(world: &World<'i>, listener: &'i Listener, query: &Query<'_>) -> AtGateway<'i> {
+fn at_gateway<'i>(world: &World<'i>, listener: &'i Listener, asking: Asking<'_>) -> AtGateway<'i> {
+    let query = &asking.query;
     let (mut winner, mut losers, mut elsewhere) = (None, Vec::new(), Vec::new());
     for candidate in oracle::explain(&world.translation.ir, listener, query) {
         let lost = |mismatch| Loser { place: place(&candidate), because: because(mismatch, query) };
         match (candidate.mismatch, &winner) {
-            (None, None) => winner = Some(won(world, listener, &candidate, query)),
+            (None, None) => winner = Some(won(world, listener, &candidate, asking)),
             (Some(Mismatch::Hostname), _) => elsewhere.push(lost(Some(Mismatch::Hostname))),
             (mismatch, _) => losers.push(lost(mismatch)),
         }
@@ -133,7 +146,7 @@ fn limits_of<'i>(
     world: &World<'i>,
     listener: &Listener,
     candidate: &Candidate<'i>,
-    query: &Query<'_>,
+    asking: Asking<'_>,
 ) -> Vec<Limited<'i>> {
     let rule = RuleId {
         gateway: listener.gateway.clone(),
@@ -144,12 +157,11 @@ fn limits_of<'i>(
         hostname: candidate.hostname.cloned(),
     };
     let limits = limits::written(&world.translation.ir.limits, &rule, candidate.rule.name.as_ref());
-    let limited = |limit: &'i Arc<Limit>| Limited { limit, left: (world.left)(&rule, &limit.id, query) };
-    limits.into_iter().map(limited).collect()
+    limits.into_iter().map(|limit| limited(world, limit, &rule, asking)).collect()
 }
 
-fn won<'i>(world: &World<'i>, listener: &Listener, candidate: &Candidate<'i>, query: &Query<'_>) -> Winner<'i> {
-    let rule = candidate.rule;
+fn won<'i>(world: &World<'i>, listener: &Listener, candidate: &Candidate<'i>, asking: Asking<'_>) -> Winner<'i> {
+    let (rule, query) = (candidate.rule, &asking.query);
     let own = Own {
         tls: listener.protocol == ListenerProtocol::Https,
         host: query.host,
@@ -167,7 +179,7 @@ fn won<'i>(world: &World<'i>, listener: &Listener, candidate: &Candidate<'i>, qu
         filters: filters::applied(&rule.filters, &own),
         timeouts: rule.timeouts,
         retry: rule.retry.as_ref(),
-        limits: limits_of(world, listener, candidate, query),
+        limits: limits_of(world, listener, candidate, asking),
         backends: rule.backends.iter().map(|backend| named(world, backend, &own)).collect(),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use paifang::ir::limit::{self, Counting, KeyPart, Scope};
+use paifang::ir::limit::{self, KeyPart, Scope};
 use paifang::ir::{Ir, Limit, LimitId, LimitSource, LimitTarget};
 use paifang::limit::Clock;
 use paifang::limit::concurrency::Concurrency;
@@ -117,18 +117,9 @@ fn limit(name: &str) -> Limit {
     };
     let gateway = worlds::hosts(1).listeners.first().map(|listener| listener.gateway.clone());
     let targets = gateway.map(|gateway| LimitTarget::Gateway { gateway, listener: None });
-    Limit {
-        id: LimitId { source: LimitSource::Tenant("bench".into()), name: name.into() },
-        targets: targets.into_iter().collect(),
-        amount: limit::Amount::Rate { requests: 1_000_000, per: Duration::from_secs(1), burst: 1_000_000 },
-        scope: Scope::Gateway,
-        key,
-        counting: Counting::PerReplica,
-        when: Vec::new(),
-        except: Vec::new(),
-        enforced: true,
-        denial: limit::Denial::default(),
-    }
+    let id = LimitId { source: LimitSource::Tenant("bench".into()), name: name.into() };
+    let amount = limit::Amount::Rate { requests: 1_000_000, per: Duration::from_secs(1), burst: 1_000_000 };
+    Limit { key, ..Limit::plain(id, targets.into_iter().collect(), Scope::Gateway, amount) }
 }
 
 fn permits(criterion: &mut Criterion) {

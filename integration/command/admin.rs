@@ -1,10 +1,12 @@
 //! The admin server, whatever the folder is like.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use crate::child::{Gateway, call};
 use crate::manifests::{GATEWAY, folder, route};
-use crate::place;
+use crate::redis::Redis;
+use crate::{client, place};
 
 #[test]
 fn the_dump_shows_no_credential() {
@@ -93,9 +95,7 @@ fn a_request_is_explained_on_the_admin_server() {
     assert!(answer.body.contains("write & in a URL as %26"), "{}", answer.body);
 }
 
-#[test]
-fn an_explanation_says_what_a_limit_has_left() {
-    let policy = "
+const LIMITS: &str = "
 apiVersion: paifang.dev/v1alpha1
 kind: RateLimitPolicy
 metadata: { name: slow, namespace: team }
@@ -104,15 +104,63 @@ spec:
   limits:
     hourly: { rate: { requests: 5, per: 1h }, scope: Route, counting: PerReplica }
     clients: { rate: { requests: 5, per: 1h }, key: [{ type: ClientIP }], scope: Route, counting: PerReplica }
+    together: { rate: { requests: 5, per: 1h }, key: [{ type: Header, name: x-a }], scope: Route, counting: Global }
+    flight: { concurrency: 5, scope: Route, counting: PerReplica }
 ";
-    let files = [("gateway.yaml", GATEWAY), ("policy.yaml", policy), ("route.yaml", &route("paifang.dev/echo: \"1\""))];
-    let folder = folder(&files);
-    let gateway = Gateway::run(folder.path(), None);
+
+/// The line of a limit, for a request of this client if one is named.
+fn explained(gateway: &Gateway, limit: &str, more: &str) -> String {
+    let text = gateway.admin(&format!("/explain?url=http://app.example.com:8080/{more}")).body;
+    let line = text.lines().find(|line| line.contains(&format!("limit {limit} ")));
+    line.unwrap_or_else(|| panic!("no {limit}: {text}")).to_owned()
+}
+
+fn limited(config: Option<&Path>) -> Gateway {
+    let files = [("gateway.yaml", GATEWAY), ("policy.yaml", LIMITS), ("route.yaml", &route("paifang.dev/echo: \"1\""))];
+    Gateway::run(folder(&files).path(), config)
+}
+
+#[test]
+fn an_explanation_says_what_a_limit_has_left() {
+    let gateway = limited(None);
     for _ in 0..2 {
         assert_eq!(gateway.get("app.example.com", "/").status, 200);
     }
-    let text = gateway.admin("/explain?url=http://app.example.com:8080/").body;
-    let line = |name: &str| text.lines().find(|line| line.contains(&format!("limit {name} "))).unwrap_or(&text);
-    assert!(line("hourly").ends_with("; 3 left here"), "{text}");
-    assert!(!line("clients").contains("left"), "nobody said for which client: {text}");
+    // what the system takes for a connection to any address of its loopback
+    let own = "&client-ip=127.0.0.1";
+    // twice: nothing is taken
+    for _ in 0..2 {
+        assert!(explained(&gateway, "hourly", "").ends_with("; 3 left here"));
+        assert!(explained(&gateway, "flight", "").ends_with("; 5 left here"));
+        let line = explained(&gateway, "clients", "");
+        assert!(line.ends_with("; what is left depends on the client: say its address (--client-ip)"), "{line}");
+        assert!(explained(&gateway, "clients", own).ends_with("; 3 left here"));
+        assert!(explained(&gateway, "clients", "&client-ip=192.0.2.7").ends_with("; 5 left here"));
+        let line = explained(&gateway, "together", "");
+        assert!(line.ends_with("; 3 left here; the store cannot be asked, so each replica counts its part"), "{line}");
+    }
+    let answer = gateway.admin("/explain?url=http://app.example.com:8080/&client-ip=here");
+    assert_eq!((answer.status, answer.body.contains("'here' is no IP address")), (400, true), "{}", answer.body);
+}
+
+#[test]
+fn an_explanation_asks_the_store_without_taking_from_it() {
+    let mut redis = Redis::start();
+    let settings = tempfile::NamedTempFile::new().unwrap();
+    let store = format!("limits: {{ store: {{ address: {}, deadline: 1s }} }}\n", redis.settings().address);
+    std::fs::write(settings.path(), store).unwrap();
+    let gateway = limited(Some(settings.path()));
+    let until = |what, end: &str| {
+        client::until(what, || explained(&gateway, "together", "&header=x-a:b"), |line| line.ends_with(end));
+    };
+    until("the store is connected", "counted by all replicas together; 5 left");
+    assert_eq!(gateway.get("app.example.com", "/").status, 200);
+    for _ in 0..2 {
+        assert!(explained(&gateway, "together", "&header=x-a:b").ends_with("together; 5 left"), "another key");
+        assert!(explained(&gateway, "together", "").ends_with("together; 4 left"));
+    }
+    redis.stop();
+    until("the store is gone", "; 5 left here; the store cannot be asked, so each replica counts its part");
+    redis.start_again();
+    until("the store is back", "counted by all replicas together; 5 left");
 }

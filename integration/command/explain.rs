@@ -27,6 +27,37 @@ fn json_has_the_same_for_programs() {
 }
 
 #[test]
+fn a_folder_counts_nothing_and_shows_the_keys() {
+    let key = "[{ type: ClientIP }, { type: Header, name: x-user }]";
+    let policy = format!(
+        "
+apiVersion: paifang.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {{ name: slow, namespace: team }}
+spec:
+  targetRefs: [{{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: app }}]
+  limits:
+    users: {{ rate: {{ requests: 5, per: 1h }}, key: {key}, scope: Route, counting: PerReplica }}
+"
+    );
+    let folder = folder(&[("a.yaml", GATEWAY), ("b.yaml", &route("a: b")), ("c.yaml", &policy)]);
+    let arguments = ["explain", "--manifests", folder.path().to_str().unwrap(), "-H", "x-user: alice"];
+    let url = "http://app.example.com:8080/";
+    let (_, text, _) = call(&[&arguments[..], &["--client-ip", "2001:db8::7", url]].concat());
+    assert!(text.starts_with("GET app.example.com/ from 2001:db8::7\n"), "{text}");
+    let limit = "counted by each replica; nothing is counted in a folder\n";
+    assert!(
+        text.contains(&format!("{limit}      key: ClientIP \"2001:db8::/64\", Header x-user \"alice\"\n")),
+        "{text}"
+    );
+    let (_, text, _) = call(&[&arguments[..], &[url]].concat());
+    assert!(text.contains("      key: ClientIP, Header x-user \"alice\"\n"), "{text}");
+    assert!(text.contains("; what is left depends on the client: say its address (--client-ip)\n"), "{text}");
+    let (code, _, errors) = call(&[&arguments[..], &["--client-ip", "localhost", url]].concat());
+    assert_eq!((code, errors.contains("--client-ip <ADDRESS>")), (Some(2), true), "{errors}");
+}
+
+#[test]
 fn what_nobody_serves_exits_with_1() {
     let (code, text, _) = explain(&["https://app.example.com/"]);
     assert_eq!(code, Some(1), "{text}");
@@ -68,7 +99,7 @@ fn a_process_is_asked_and_says_what_its_folder_does() {
     let gateway = Gateway::run(folder.path(), None);
     let admin = std::net::SocketAddr::new(gateway.address, 8081).to_string();
     for (url, served) in [("http://app.example.com:8080/cart?a=b&c=d", 0), ("http://app.example.com/", 1)] {
-        let arguments = ["-X", "POST", "-H", "x-a: b & c", url];
+        let arguments = ["-X", "POST", "-H", "x-a: b & c", "--client-ip", "192.0.2.7", url];
         let (code, text, errors) = call(&[&["explain", "--admin", &admin], &arguments[..]].concat());
         assert_eq!((code, &*errors), (Some(served), ""), "{text}");
         let (_, of_folder, _) =

@@ -61,6 +61,22 @@ async fn no_more_than_the_rate_passes() {
 }
 
 #[tokio::test]
+async fn who_looks_takes_nothing_and_writes_nothing() {
+    let server = Server::start(&[]);
+    let store = server.store().await;
+    for taken in 0..4 {
+        for _ in 0..2 {
+            let looked = store.look(&[ask("a", HOUR, 3)]).await.unwrap()[0];
+            let left = looked.map_or_else(|denied| denied.remaining, |allowed| allowed.remaining + 1);
+            assert_eq!(left, 3 - taken);
+        }
+        let keys = usize::from(taken > 0);
+        assert_eq!(server.say("DBSIZE").await.trim(), format!(":{keys}"));
+        assert_eq!(one(&store, ask("a", HOUR, 3)).await.is_ok(), taken < 3);
+    }
+}
+
+#[tokio::test]
 async fn a_denial_by_one_uses_up_no_other() {
     let server = Server::start(&[]);
     let store = server.store().await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use paifang::api::{Kind, ObjectKey};
-use paifang::ir::limit::{Amount, Counting, Denial, Scope};
+use paifang::ir::limit::{Amount, Scope};
 use paifang::ir::{
     Attached, Backend, BackendKey, BackendProtocol, Claim, Filters, GrpcMatch, GrpcParts, Hostname, Ir, Limit, LimitId,
     LimitSource, LimitTarget, Listener, ListenerProtocol, Match, PathMatch, Route, RouteId, Rule, Target, Timeouts,
@@ -285,18 +285,9 @@ fn limits() -> impl Strategy<Value = Arc<[Arc<Limit>]>> {
     limits.prop_map(|limits| {
         let unique: BTreeMap<_, _> = limits.into_iter().collect();
         let limit = |(name, (targets, scope, requests)): (&str, _)| {
-            Arc::new(Limit {
-                id: LimitId { source: LimitSource::Tenant("t".into()), name: name.into() },
-                targets,
-                amount: Amount::Rate { requests, per: Duration::from_secs(1), burst: 1 },
-                scope,
-                key: Vec::new(),
-                counting: Counting::PerReplica,
-                when: Vec::new(),
-                except: Vec::new(),
-                enforced: true,
-                denial: Denial::default(),
-            })
+            let id = LimitId { source: LimitSource::Tenant("t".into()), name: name.into() };
+            let amount = Amount::Rate { requests, per: Duration::from_secs(1), burst: 1 };
+            Arc::new(Limit::plain(id, targets, scope, amount))
         };
         unique.into_iter().map(limit).collect()
     })

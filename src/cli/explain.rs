@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::{Explain, Output, check, demo};
 use crate::config::Config;
-use crate::explain::{Request, World, explain as account};
+use crate::explain::{Left, Request, World, explain as account};
 use crate::ir::BackendKey;
 use crate::snapshot::Snapshot;
 use crate::source::folder;
@@ -16,7 +16,7 @@ use crate::translate::translate;
 /// Prints who serves a request, and why the others do not; 1 when nobody does.
 pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
     let headers = arguments.headers.iter().map(String::as_str);
-    let request = Request::parse(&arguments.method, &arguments.url, headers)?;
+    let request = Request::parse(&arguments.method, &arguments.url, headers)?.from_client(arguments.client_ip);
     let config = arguments.config.as_deref().map(Config::load).transpose()?.unwrap_or_default();
     let (text, served) = match &arguments.manifests {
         Some(manifests) => of_folder(manifests, &config, &request, arguments.output)?,
@@ -43,7 +43,7 @@ fn of_folder(
         translation: &translation,
         paths: &config.path,
         endpoints: &endpoints,
-        left: &|_, _, _| None,
+        left: &|_, _, _| Left::Nowhere,
     };
     let explanation = account(&world, request)?;
     let text = match output {

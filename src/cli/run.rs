@@ -74,7 +74,8 @@ async fn serve(config: Config, arguments: &Run) -> anyhow::Result<ExitCode> {
     let readiness = Readiness::new(metrics.ready.clone());
     let (stop, stopped) = watch::channel(false);
     let served = Arc::new(Served::new());
-    let pages = vec![pages::dump(Arc::clone(&served)), pages::explain(Arc::clone(&served), config.path.clone())];
+    let explain = pages::explain(Arc::clone(&served), config.path.clone(), Arc::clone(&metrics));
+    let pages = vec![pages::dump(Arc::clone(&served)), explain];
     let admin = Arc::new(Admin { metrics: Arc::clone(&metrics), readiness: readiness.clone(), pages });
     let admin = tokio::spawn(admin::serve(admin_socket, admin, stopped));
 

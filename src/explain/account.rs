@@ -1,8 +1,12 @@
 //! What an explanation says.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::NotAttached;
+use super::key::KeyValue;
+use super::left::Left;
 use crate::ir::{Claim, Limit, Retry, Timeouts};
 
 /// What becomes of a request at every Gateway that listens on its port.
@@ -15,6 +19,9 @@ pub struct Explanation<'i> {
     pub host: String,
     /// As routes see it.
     pub path: String,
+    /// Who asks, if that was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
     /// The claim that decides about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<&'i Claim>,
@@ -80,9 +87,12 @@ pub struct Limited<'i> {
     /// The limit.
     #[serde(flatten)]
     pub limit: &'i Limit,
-    /// Requests like this one that the process would let through at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left: Option<u64>,
+    /// What of the request its key is made of.
+    #[serde(rename = "keyValues", skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<KeyValue>,
+    /// `left` with requests like this one that would be let through at once, or `note` with what there is to say about it.
+    #[serde(flatten)]
+    pub left: Left,
 }
 
 /// A backend and its share.

@@ -61,8 +61,13 @@ fn asked(snapshot: &Snapshot, url: &str) -> (String, Value) {
     index.update(snapshot);
     let endpoints = |key: &BackendKey| index.resolve(key).iter().map(ToString::to_string).collect();
     let (translation, paths) = (translate(snapshot), PathRules::default());
-    let world =
-        World { snapshot, translation: &translation, paths: &paths, endpoints: &endpoints, left: &|_, _, _| None };
+    let world = World {
+        snapshot,
+        translation: &translation,
+        paths: &paths,
+        endpoints: &endpoints,
+        left: &|_, _, _| Left::Nowhere,
+    };
     let explanation = explain(&world, &get(url)).unwrap();
     let text = explanation.to_string();
     assert!(text.starts_with("GET "));
@@ -103,7 +108,7 @@ fn what_is_refused_before_the_table_says_so() {
         translation: &translation,
         paths: &paths,
         endpoints: &|_: &BackendKey| Vec::new(),
-        left: &|_, _, _| None,
+        left: &|_, _, _| Left::Nowhere,
     };
     let refused = |url: &str| explain(&world, &get(url)).unwrap_err().to_string();
     assert_eq!(refused("http://a.example.com/%00"), "every route refuses it with 400: the path is malformed");
@@ -118,7 +123,8 @@ fn the_limits_of_the_winner_are_listed() {
     let (text, explanation) = asked(&world(), "http://pay.example.com/");
     let limits = &explanation["gateways"][0]["winner"]["limits"];
     assert_eq!(limits[0]["id"], json!({ "source": "Tenant pay", "name": "concurrency" }));
-    let line = "    limit concurrency of Tenant pay: 20 requests at one moment for each tenant, counted by each replica its part\n";
+    let line = "    limit concurrency of Tenant pay: 20 requests at one moment for each tenant, counted by each replica its part; \
+        nothing is counted in a folder\n";
     assert!(text.contains(line), "{text}");
 }
 
@@ -168,4 +174,109 @@ fn of_many_matches_the_nearest_are_listed_and_the_rest_is_counted() {
     assert_eq!(gateway["losers"][0]["route"], "HTTPRoute blog/near");
     assert_eq!(gateway["losers"][1]["because"], "its hostname does not cover h7.example.org");
     assert_eq!((gateway["losers"].as_array().unwrap().len(), &gateway["losersLeftOut"]), (50, &json!(152)));
+}
+
+/// Limits of the route that serves, and who is asked about them.
+fn limited(limits: &Value, request: &Request) -> (String, Vec<Value>) {
+    let mut snapshot = world();
+    let target = json!({"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "r"});
+    let policy =
+        json!({"metadata": {"namespace": "blog", "name": "p"}, "spec": {"targetRefs": [target], "limits": limits}});
+    put(&mut snapshot, Kind::RateLimitPolicy, policy);
+    let (translation, paths) = (translate(&snapshot), PathRules::default());
+    let left = |rule: &RuleId, _: &LimitId, asked: &Asked<'_>| {
+        assert_eq!((&*rule.route.key.namespace, asked.query.path), ("blog", "/pay"));
+        Left::Here(if asked.client.is_ipv6() { 6 } else { 4 })
+    };
+    let endpoints = |_: &BackendKey| Vec::new();
+    let world =
+        World { snapshot: &snapshot, translation: &translation, paths: &paths, endpoints: &endpoints, left: &left };
+    let explanation = explain(&world, request).unwrap();
+    let limits = serde_json::to_value(&explanation).unwrap()["gateways"][0]["winner"]["limits"].take();
+    (explanation.to_string(), limits.as_array().unwrap().clone())
+}
+
+/// A limit with these fields besides.
+fn rate(more: Value) -> Value {
+    let mut limit = json!({"rate": {"requests": 9, "per": "1s"}, "scope": "Route", "counting": "PerReplica"});
+    limit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    limit
+}
+
+fn of_client(client: Option<&str>) -> Request {
+    let headers = ["x-user: alice", "cookie: a=1; id=7"];
+    let request = Request::parse("GET", "http://a.example.com/pay?q=1&r=%61%1b[1m", headers.into_iter()).unwrap();
+    request.from_client(client.map(|client| client.parse().unwrap()))
+}
+
+#[test]
+fn a_key_is_shown_with_what_the_request_has_for_it() {
+    let part = |kind: &str| json!({"type": kind});
+    let named = |kind: &str, name: &str| json!({"type": kind, "name": name});
+    let values = [named("Header", "X-User"), named("Header", "x-none"), named("Cookie", "id"), named("Query", "r")];
+    let limits = json!({
+        "a": rate(json!({"key": [part("ClientIP"), part("Method")]})),
+        "b": rate(json!({"key": values})),
+        "c": rate(json!({"key": [part("Path"), part("Tenant"), part("Namespace"), part("Route")]})),
+    });
+    let (text, of_json) = limited(&limits, &of_client(Some("2001:db8::7")));
+    assert!(text.starts_with("GET a.example.com/pay from 2001:db8::7\n"), "{text}");
+    let keys: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("      key: ")).collect();
+    let expected = [
+        r#"ClientIP "2001:db8::/64", Method "GET""#,
+        r#"Header x-user "alice", Header x-none (none), Cookie id "7", Query r "a\u{1b}[1m""#,
+        r#"Path "/pay", Tenant (none), Namespace "blog", Route "HTTPRoute blog/r""#,
+    ];
+    assert_eq!(keys, expected, "{text}");
+    assert_eq!(of_json[0]["keyValues"][0], json!({"part": "ClientIP", "value": "2001:db8::/64"}));
+    assert_eq!(of_json[1]["keyValues"][1], json!({"part": "Header x-none"}));
+    let (text, _) = limited(&limits, &of_client(Some("::ffff:192.0.2.7")));
+    assert!(text.contains(r#"key: ClientIP "192.0.2.7", "#), "{text}");
+}
+
+#[test]
+fn what_is_left_is_said_where_it_is_known() {
+    let limits = json!({
+        "client": rate(json!({"key": [{"type": "ClientIP"}]})),
+        "except": rate(json!({"except": ["10.0.0.0/8"]})),
+        "other": rate(json!({"when": [{"methods": ["POST"]}], "except": ["10.0.0.0/8"]})),
+        "plain": rate(json!({})),
+    });
+    let needed = json!("what is left depends on the client: say its address (--client-ip)");
+    let uncounted = json!("it does not count this request");
+    for (client, left, notes) in [
+        (None, [None, None, None, Some(4)], [Some(&needed), Some(&needed), Some(&uncounted), None]),
+        (Some("10.0.0.1"), [Some(4), None, None, Some(4)], [None, Some(&uncounted), Some(&uncounted), None]),
+        (Some("::1"), [Some(6), Some(6), None, Some(6)], [None, None, Some(&uncounted), None]),
+    ] {
+        let (text, limits) = limited(&limits, &of_client(client));
+        let said: Vec<_> = limits.iter().map(|limit| limit.get("left").and_then(Value::as_u64)).collect();
+        assert_eq!(said, left, "{client:?}: {text}");
+        assert_eq!(limits.iter().map(|limit| limit.get("note")).collect::<Vec<_>>(), notes, "{client:?}");
+        assert!(text.lines().any(|line| line.contains("limit plain ") && line.ends_with(" left here")), "{text}");
+    }
+}
+
+#[test]
+fn what_stands_for_a_store_that_is_away_is_said() {
+    use crate::ir::limit::StoreFailure;
+    for (left, number, text) in [
+        (Left::Together(3), Some(3), "; 3 left"),
+        (
+            Left::Apart(StoreFailure::Local, 2),
+            Some(2),
+            "; 2 left here; the store cannot be asked, so each replica counts its part",
+        ),
+        (Left::Apart(StoreFailure::Allow, 2), None, "; the store cannot be asked, so every request passes"),
+        (
+            Left::Apart(StoreFailure::Deny, 2),
+            Some(0),
+            "; 0 left here; the store cannot be asked, so every request is denied",
+        ),
+        (Left::Unsaid, None, ""),
+    ] {
+        assert_eq!(left.to_string(), text);
+        let shown = serde_json::to_value(left).unwrap();
+        assert_eq!(shown.get("left").and_then(Value::as_u64), number, "{shown}");
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use super::{AtGateway, Backend, Explanation, NotAttached, Place, Winner, limit};
+use super::{AtGateway, Backend, Explanation, NotAttached, Place, Winner};
 use crate::ir::{GrpcMatch, PathMatch, Target};
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {}{}", self.method, self.host, self.path)?;
+        let client = self.client.map_or_else(String::new, |client| format!(" from {client}"));
+        writeln!(f, "{} {}{}{client}", self.method, self.host, self.path)?;
         if let Some(claim) = self.claim {
             writeln!(f, "claimed by Tenant '{}': {}{}", claim.tenant, claim.hostname, claim.prefix)?;
         }
@@ -50,7 +51,7 @@ impl fmt::Display for Winner<'_> {
             writeln!(f, "    tenant {tenant}")?;
         }
         self.filters.iter().try_for_each(|filter| writeln!(f, "    {filter}"))?;
-        self.limits.iter().try_for_each(|limit| writeln!(f, "    {}", limit::line(limit)))?;
+        self.limits.iter().try_for_each(|limit| write!(f, "{limit}"))?;
         self.backends.iter().try_for_each(|backend| write!(f, "{backend}"))
     }
 }

@@ -42,6 +42,25 @@ pub struct Limit {
     pub denial: Denial,
 }
 
+impl Limit {
+    /// A limit that all requests are under, without a key, enforced and counted by each replica.
+    #[must_use]
+    pub fn plain(id: LimitId, targets: Vec<LimitTarget>, scope: Scope, amount: Amount) -> Self {
+        Self {
+            id,
+            targets,
+            amount,
+            scope,
+            key: Vec::new(),
+            counting: Counting::PerReplica,
+            when: Vec::new(),
+            except: Vec::new(),
+            enforced: true,
+            denial: Denial::default(),
+        }
+    }
+}
+
 /// Which limit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]

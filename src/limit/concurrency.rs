@@ -78,8 +78,13 @@ impl Drop for Permit {
 
 /// Adds one to a number unless that makes it greater than `max`.
 pub(super) fn more(number: &AtomicU32, max: u32) -> bool {
+    one_more(number, max).is_ok()
+}
+
+/// The same; where it is not done, the number that forbade it.
+pub(super) fn one_more(number: &AtomicU32, max: u32) -> Result<(), u32> {
     // an exchange and not an addition that is taken back: that would deny others for a moment
-    number.try_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < max).then(|| n + 1)).is_ok()
+    number.try_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < max).then(|| n + 1)).map(|_| ())
 }
 
 #[cfg(test)]

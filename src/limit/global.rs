@@ -28,6 +28,7 @@ use tokio::time::{Instant, timeout};
 use super::gcra::{Allowed, Denied, Params};
 use super::rate::Mode;
 pub use key::key;
+use script::Purpose;
 pub use settings::{Address, Login, NoAddress, Settings, Tls};
 use worker::Job;
 
@@ -104,11 +105,19 @@ impl Store {
     /// # Errors
     /// They could not be asked; whether something was taken is not known.
     pub async fn take(&self, asks: &[Ask<'_>]) -> Result<Answers, Unavailable> {
-        let answers = self.call(asks).await;
+        let answers = self.call(asks, Purpose::Take).await;
         if answers.is_err() {
             self.health.failed.fetch_add(1, Ordering::Relaxed);
         }
         answers
+    }
+
+    /// What [`take`](Self::take) would say; takes nothing, and no failure of it is counted.
+    ///
+    /// # Errors
+    /// They could not be asked.
+    pub async fn look(&self, asks: &[Ask<'_>]) -> Result<Answers, Unavailable> {
+        self.call(asks, Purpose::Look).await
     }
 
     /// Whether there is a connection, and the server answers in time.
@@ -123,13 +132,13 @@ impl Store {
         self.health.failed.load(Ordering::Relaxed)
     }
 
-    async fn call(&self, asks: &[Ask<'_>]) -> Result<Answers, Unavailable> {
+    async fn call(&self, asks: &[Ask<'_>], purpose: Purpose) -> Result<Answers, Unavailable> {
         if !self.is_up() {
             return Err(Unavailable::Disconnected);
         }
         let (answer, answered) = oneshot::channel();
         let due = Instant::now() + self.deadline;
-        self.jobs.try_send(Job { call: script::call(asks), due, answer }).map_err(|error| match error {
+        self.jobs.try_send(Job { call: script::call(asks, purpose), due, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Unavailable::Disconnected,
         })?;

@@ -30,7 +30,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::clock::{Moment, nanos};
-use super::concurrency::more;
+use super::concurrency::{more, one_more};
 use level::{Wish, level};
 
 mod level;
@@ -79,6 +79,8 @@ struct Account {
     /// What shall be guaranteed, and what can be.
     asked: AtomicU32,
     granted: AtomicU32,
+    /// What of it cannot be.
+    missing: AtomicU32,
     /// Guaranteed places in use.
     own: AtomicU32,
     /// Places of the pool in use.
@@ -86,6 +88,8 @@ struct Account {
     /// When it was last refused, in nanoseconds; 0 before.
     refused: AtomicU64,
     denied: AtomicU64,
+    /// Those of them at which less was in use than shall be guaranteed.
+    denied_below: AtomicU64,
     left: AtomicBool,
 }
 
@@ -146,6 +150,7 @@ impl Share {
             let part = if asked > capacity { u64::from(wish) * capacity / asked } else { u64::from(wish) };
             let part = u32::try_from(part).unwrap_or(wish);
             account.granted.store(part, Ordering::Relaxed);
+            account.missing.store(wish.saturating_sub(part), Ordering::Relaxed);
             pool = pool.saturating_sub(part);
         }
         self.pool.store(pool, Ordering::Relaxed);
@@ -177,16 +182,24 @@ impl Share {
 impl Member {
     /// Admits one more request, or counts a denial.
     pub fn acquire(self: &Arc<Self>, now: Moment) -> Option<Admission> {
+        match self.enter(now) {
+            Ok(()) => Some(Admission(Arc::clone(self))),
+            Err(beyond) => {
+                self.account.deny(beyond);
+                None
+            }
+        }
+    }
+
+    /// Takes a place; if there is none, how many it had beyond what is guaranteed to it when it was refused.
+    fn enter(&self, now: Moment) -> Result<(), u32> {
         let account = &*self.account;
-        if more(&account.own, account.granted.load(Ordering::Relaxed)) || self.borrow(now) {
-            return Some(Admission(Arc::clone(self)));
-        }
+        let granted = account.granted.load(Ordering::Relaxed);
+        let Err(own) = one_more(&account.own, granted) else { return Ok(()) };
+        let Err(borrowed) = self.borrow(now) else { return Ok(()) };
         account.refused.store(now.0.max(1), Ordering::Relaxed);
-        if self.share.relevel(now) && self.borrow(now) {
-            return Some(Admission(Arc::clone(self)));
-        }
-        account.denied.fetch_add(1, Ordering::Relaxed);
-        None
+        let last = if self.share.relevel(now) { self.borrow(now) } else { Err(borrowed) };
+        last.map_err(|borrowed| own - granted + borrowed)
     }
 
     /// Changes its part. A weight of 0 counts as 1.
@@ -220,18 +233,25 @@ impl Member {
         self.account.denied.load(Ordering::Relaxed)
     }
 
-    fn borrow(&self, now: Moment) -> bool {
+    /// How many of its requests were denied while it had fewer than it asked to be guaranteed. None, unless guarantees had
+    /// to be cut.
+    #[must_use]
+    pub fn denied_below(&self) -> u64 {
+        self.account.denied_below.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place of the pool; if there is none for it, how many it has.
+    fn borrow(&self, now: Moment) -> Result<(), u32> {
         let (share, account) = (&*self.share, &*self.account);
         let most = account.most(share.level(now));
+        let borrowed = account.borrowed.load(Ordering::Relaxed);
         // looked at before, so that who may not borrow does not take a place from others even for a moment
-        if account.borrowed.load(Ordering::Relaxed) >= most || !more(&share.lent, share.pool.load(Ordering::Relaxed)) {
-            return false;
+        if borrowed >= most || !more(&share.lent, share.pool.load(Ordering::Relaxed)) {
+            return Err(borrowed);
         }
-        let borrowed = more(&account.borrowed, most);
-        if !borrowed {
+        one_more(&account.borrowed, most).inspect_err(|_| {
             share.lent.fetch_sub(1, Ordering::Relaxed);
-        }
-        borrowed
+        })
     }
 }
 
@@ -253,6 +273,14 @@ impl Drop for Admission {
 }
 
 impl Account {
+    /// Counts a denial. How many it had is what was seen where it was refused: looked at again, there may be fewer.
+    fn deny(&self, beyond: u32) {
+        self.denied.fetch_add(1, Ordering::Relaxed);
+        if beyond < self.missing.load(Ordering::Relaxed) {
+            self.denied_below.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// How many it may borrow.
     fn most(&self, level: f64) -> u32 {
         let places = level * f64::from(self.weight.load(Ordering::Relaxed));

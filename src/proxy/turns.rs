@@ -5,6 +5,7 @@
 //! request would wait for all of them; so it waits for one at most.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -35,9 +36,16 @@ impl Turns {
 
     /// Waits for a turn, as one of a tenant's; none when too many of them wait already.
     pub(crate) async fn take(self: &Arc<Self>, part: &Part) -> Option<Turn> {
-        let turn = match self.ask(part)? {
-            Ok(turn) => turn,
-            Err(waiting) => waiting.await.ok()?,
+        let turn = match self.ask(part) {
+            None => {
+                part.handshakes.crowd();
+                return None;
+            }
+            Some(Ok(turn)) => {
+                part.handshakes.turn();
+                turn
+            }
+            Some(Err(turn)) => Waiting::of(part).until(turn).await?,
         };
         // the runtime runs what is ready, and looks for what has become ready, before it comes back here
         tokio::task::yield_now().await;
@@ -61,6 +69,38 @@ impl Turns {
         let next = state.lines.pop();
         state.taken = next.is_some();
         next
+    }
+}
+
+/// Counts how long one of a tenant's waits and what comes of it, also when it gives up.
+struct Waiting<'p> {
+    part: &'p Part,
+    since: Instant,
+    has_turn: bool,
+}
+
+impl<'p> Waiting<'p> {
+    fn of(part: &'p Part) -> Self {
+        part.handshakes.enter();
+        Self { part, since: Instant::now(), has_turn: false }
+    }
+
+    async fn until(mut self, turn: oneshot::Receiver<Turn>) -> Option<Turn> {
+        let turn = turn.await.ok();
+        self.has_turn = turn.is_some();
+        turn
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let handshakes = &self.part.handshakes;
+        handshakes.leave(self.since.elapsed());
+        if self.has_turn {
+            handshakes.turn();
+        } else {
+            handshakes.give_up();
+        }
     }
 }
 
@@ -90,6 +130,12 @@ mod tests {
         ["a", "b"].map(|tenant| shares.part(Some(&tenant.into())))
     }
 
+    /// Of a tenant's handshakes: waiting, had their turn, turned away, gave up.
+    fn counts(part: &Part) -> [u64; 4] {
+        let Part { handshakes, .. } = part;
+        [handshakes.waiting(), handshakes.turns(), handshakes.crowded(), handshakes.given_up()]
+    }
+
     #[tokio::test]
     async fn one_after_the_other_and_not_the_longest_line_first() {
         let ([a, b], turns) = (parts(), Turns::new(9));
@@ -107,10 +153,13 @@ mod tests {
             .collect();
         tokio::task::yield_now().await;
         assert!(order.lock().is_empty());
+        assert_eq!((counts(&a), counts(&b)), ([3, 1, 0, 0], [1, 0, 0, 0]));
         drop(first);
         for task in waiting {
             task.await.unwrap();
         }
+        assert_eq!((counts(&a), counts(&b)), ([0, 4, 0, 0], [0, 1, 0, 0]));
+        assert!(!a.handshakes.waited().is_zero());
         let order = order.lock();
         assert!(order.iter().position(|name| *name == "b") <= Some(1), "{order:?}");
         assert!(!turns.0.lock().taken);
@@ -130,6 +179,7 @@ mod tests {
             drop(first);
         }
         assert!(last.await.is_some());
+        assert_eq!((counts(&a), counts(&b)), ([0, 1, 0, 2], [0, 1, 0, 0]), "who ended without having seen it gave up");
     }
 
     #[tokio::test]
@@ -143,5 +193,6 @@ mod tests {
         assert!(of_b.as_mut().poll(&mut context).is_pending(), "that of another is not");
         drop(first);
         assert!(of_a.await.is_some() && of_b.await.is_some());
+        assert_eq!((counts(&a), counts(&b)), ([0, 2, 1, 0], [0, 1, 0, 0]));
     }
 }

@@ -8,7 +8,7 @@
 //! is found again by these ([`meters`]), so a changed quota keeps the debts, and whoever shares a thing shares the counter.
 
 pub mod compiled;
-mod key;
+pub mod key;
 mod left;
 pub mod meter;
 mod meters;

@@ -3,8 +3,12 @@
 //! A part lives as long as somebody has it: the shares that promise something to its tenant, a rule, a request. So
 //! what is in flight stays counted while tables come and go, and a rule finds its part without looking for it.
 
+mod line;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+
+pub use line::Line;
 
 use super::Map;
 use crate::ir;
@@ -29,6 +33,8 @@ pub struct Shares {
 pub struct Part {
     /// Whose it is; none for routes of no tenant.
     pub tenant: Option<Arc<str>>,
+    /// Its TLS handshakes.
+    pub handshakes: Line,
     member: Arc<Member>,
     enforced: AtomicBool,
 }
@@ -116,7 +122,8 @@ impl Default for Shares {
 impl Part {
     /// The least weight, and no guarantee.
     fn join(whole: &Arc<Share>, tenant: Option<Arc<str>>) -> Self {
-        Self { tenant, member: whole.join(1, 0), enforced: AtomicBool::new(true) }
+        let (member, enforced) = (whole.join(1, 0), AtomicBool::new(true));
+        Self { tenant, handshakes: Line::default(), member, enforced }
     }
 
     fn promise(&self, share: &ir::Share) {
@@ -166,6 +173,12 @@ impl Part {
     #[must_use]
     pub fn denied(&self) -> u64 {
         self.member.denied()
+    }
+
+    /// Those of them at which the tenant had fewer in flight than it was promised: none unless too much was promised to all.
+    #[must_use]
+    pub fn denied_below(&self) -> u64 {
+        self.member.denied_below()
     }
 }
 

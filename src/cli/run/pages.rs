@@ -1,5 +1,7 @@
 //! Pages of the admin server that show what is served.
 
+mod left;
+
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -10,8 +12,11 @@ use crate::config::PathRules;
 use crate::controller::View;
 use crate::explain::{self, Request, World};
 use crate::ir::{BackendKey, LimitId};
+use crate::table::Table;
 use crate::table::action::RuleId;
-use crate::table::{Query, Table};
+use crate::table::limits::Asked;
+use crate::telemetry::Metrics;
+use left::Counters;
 
 /// What `/explain` says to who asks nothing.
 const USAGE: &str = "\
@@ -20,6 +25,7 @@ const USAGE: &str = "\
 Everything is percent-encoded, & in the URL above all. Further parameters:
   method=POST         GET unless given
   header=name:value   may be given several times
+  client-ip=ADDRESS   of the client behind trusted proxies, for limits by client
   output=json         for programs
 ";
 
@@ -42,14 +48,14 @@ pub(super) fn dump(served: Arc<Served>) -> Page {
 }
 
 /// `/explain`: who serves a request at this moment, and why the others do not. 404 when nobody does.
-pub(super) fn explain(served: Arc<Served>, paths: PathRules) -> Page {
+pub(super) fn explain(served: Arc<Served>, paths: PathRules, metrics: Arc<Metrics>) -> Page {
     let render = move |question: &Question| {
         let (view, table) = now(&served)?;
         if question.query.is_empty() {
             return Some(text(StatusCode::OK, USAGE));
         }
         Some(
-            explained(&view, &table, &paths, question)
+            explained(&view, &Counters { table, metrics: Arc::clone(&metrics) }, &paths, question)
                 .unwrap_or_else(|why| text(StatusCode::BAD_REQUEST, &(why + "\n"))),
         )
     };
@@ -60,15 +66,13 @@ fn text(status: StatusCode, text: &str) -> Answer {
     Answer { status, content: Content::Text(text.to_owned()) }
 }
 
-fn explained(view: &View, table: &Table, paths: &PathRules, question: &Question) -> Result<Answer, String> {
+fn explained(view: &View, counters: &Counters, paths: &PathRules, question: &Question) -> Result<Answer, String> {
     let request = Request::from_query(&question.query).map_err(|unclear| unclear.to_string())?;
     let endpoints = |key: &BackendKey| {
-        let addresses = table.backends.get(key).map(|cell| cell.addresses()).unwrap_or_default();
+        let addresses = counters.table.backends.get(key).map(|cell| cell.addresses()).unwrap_or_default();
         addresses.iter().map(ToString::to_string).collect()
     };
-    let left = |rule: &RuleId, limit: &LimitId, query: &Query<'_>| {
-        table.rules().find(|known| known.id == *rule).and_then(|known| known.limits.left(limit, query))
-    };
+    let left = |rule: &RuleId, limit: &LimitId, asked: &Asked<'_>| counters.left(rule, limit, asked);
     let (snapshot, translation) = (&view.snapshot, &view.translation);
     let world = World { snapshot, translation, paths, endpoints: &endpoints, left: &left };
     let explanation = explain::explain(&world, &request).map_err(|refused| refused.to_string())?;

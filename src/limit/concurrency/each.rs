@@ -40,6 +40,12 @@ impl Each {
         Some(Permit(Of::Key(Arc::clone(self), key)))
     }
 
+    /// How many of a key are in use.
+    #[must_use]
+    pub fn used(&self, key: Key) -> u32 {
+        self.part(key).and_then(|part| part.lock().get(&key).copied()).unwrap_or_default()
+    }
+
     /// How many keys have something in use.
     #[must_use]
     pub fn keys(&self) -> usize {
@@ -73,7 +79,7 @@ mod tests {
         let held = (each.enter(one, 2), each.enter(one, 2), each.enter(other, 2));
         assert!(held.0.is_some() && held.1.is_some() && held.2.is_some());
         assert!(each.enter(one, 2).is_none() && each.enter(one, 3).is_some());
-        assert_eq!(each.keys(), 2);
+        assert_eq!((each.keys(), each.used(one), each.used(other), each.used(Key::new(3))), (2, 2, 1, 0));
         drop(held);
         assert_eq!(each.keys(), 0);
         assert!(each.enter(one, 0).is_none());

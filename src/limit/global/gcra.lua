@@ -1,10 +1,11 @@
 -- The limits of one request: all that are enforced admit it, or nothing is taken.
 -- For each key four arguments: interval and depth in microseconds, cost, and 1 if the limit is enforced.
+-- With one argument more it only looks: nothing is taken.
 -- Answers four numbers for each: 1 if it allows, remaining, microseconds to a retry (-1: never) and to a full burst.
 local time = redis.call('TIME')
 -- since 2023, because numbers have 53 bits and fractions of a microsecond count
 local now = (time[1] - 1700000000) * 1000000 + time[2]
-local answer, tats, refused = {}, {}, false
+local answer, tats, refused = {}, {}, ARGV[4 * #KEYS + 1] ~= nil
 for n, key in ipairs(KEYS) do
     local interval, depth = tonumber(ARGV[4 * n - 3]), tonumber(ARGV[4 * n - 2])
     local weight = tonumber(ARGV[4 * n - 1]) * interval

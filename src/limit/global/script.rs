@@ -27,7 +27,17 @@ static HASH: LazyLock<String> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(super) struct Call {
     limits: usize,
+    purpose: Purpose,
     words: Vec<u8>,
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To take, if all allow.
+    Take,
+    /// To learn what taking would say; the server writes nothing.
+    Look,
 }
 
 /// How the script is named.
@@ -40,7 +50,7 @@ pub(super) enum Named {
 }
 
 /// Encodes a call.
-pub(super) fn call(asks: &[Ask<'_>]) -> Call {
+pub(super) fn call(asks: &[Ask<'_>], purpose: Purpose) -> Call {
     let mut words = Vec::with_capacity(asks.len() * 112 + 8);
     let mut text = String::new();
     let mut number = |words: &mut Vec<u8>, value: std::fmt::Arguments<'_>| {
@@ -57,13 +67,16 @@ pub(super) fn call(asks: &[Ask<'_>]) -> Call {
         number(&mut words, format_args!("{}", ask.cost));
         number(&mut words, format_args!("{}", u8::from(ask.mode == Mode::Enforce)));
     }
-    Call { limits: asks.len(), words }
+    if purpose == Purpose::Look {
+        word(&mut words, b"look");
+    }
+    Call { limits: asks.len(), purpose, words }
 }
 
 impl Call {
     /// Appends the command.
     pub(super) fn write(&self, out: &mut Vec<u8>, named: Named) {
-        begin(out, 3 + 5 * self.limits);
+        begin(out, 3 + 5 * self.limits + usize::from(self.purpose == Purpose::Look));
         let (command, script) = match named {
             Named::Hash => ("EVALSHA", HASH.as_str()),
             Named::Source => ("EVAL", SOURCE),
@@ -105,23 +118,30 @@ mod tests {
         Ask { key: b"k", params, cost: 2, mode: Mode::Enforce }
     }
 
+    fn words(call: &Call) -> Vec<String> {
+        let mut bytes = Vec::new();
+        call.write(&mut bytes, Named::Hash);
+        let Ok(Some(Reply::List(words))) = take(&mut bytes) else { panic!("no command") };
+        let text = |word| match word {
+            Reply::Text(text) => String::from_utf8(text).unwrap(),
+            _ => panic!("no word"),
+        };
+        words.into_iter().map(text).collect()
+    }
+
     #[test]
     fn a_call_names_script_keys_and_quotas() {
         let params = Params::new(Duration::from_nanos(333_333_334), Duration::from_secs(1));
-        let mut bytes = Vec::new();
-        call(&[ask(params)]).write(&mut bytes, Named::Hash);
-        let Ok(Some(Reply::List(words))) = take(&mut bytes) else { panic!("no command") };
-        let words = words.into_iter().map(|word| match word {
-            Reply::Text(text) => String::from_utf8(text).unwrap(),
-            _ => panic!("no word"),
-        });
-        let expected = ["EVALSHA", HASH.as_str(), "1", "k", "333333.334", "1000000.000", "2", "1"];
-        assert_eq!(words.collect::<Vec<_>>(), expected);
+        let words = |purpose| words(&call(&[ask(params)], purpose));
+        let mut expected = vec!["EVALSHA", HASH.as_str(), "1", "k", "333333.334", "1000000.000", "2", "1"];
+        assert_eq!(words(Purpose::Take), expected);
+        expected.push("look");
+        assert_eq!(words(Purpose::Look), expected);
     }
 
     #[test]
     fn only_an_answer_to_the_call_is_read() {
-        let call = call(&[ask(Params::new(Duration::from_secs(1), Duration::from_secs(1)))]);
+        let call = call(&[ask(Params::new(Duration::from_secs(1), Duration::from_secs(1)))], Purpose::Take);
         let list = |numbers: &[i64]| Reply::List(numbers.iter().map(|n| Reply::Integer(*n)).collect());
         let reset_after = Duration::from_micros(9);
         let allowed = Ok(Allowed { remaining: 5, reset_after });

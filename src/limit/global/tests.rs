@@ -45,6 +45,15 @@ async fn limits_are_asked_in_one_call() {
 }
 
 #[tokio::test]
+async fn who_only_looks_says_so_and_is_no_failure() {
+    let fake = Fake::start(&[Act::Allow, Act::Close]).await;
+    let store = connected(&fake).await;
+    assert_eq!(store.look(&[ask()]).await.unwrap().as_slice(), [allowed()]);
+    assert_eq!(fake.words()[0].last().map(String::as_str), Some("look"));
+    assert_eq!((store.look(&[ask()]).await, store.failed()), (Err(Unavailable::Disconnected), 0));
+}
+
+#[tokio::test]
 async fn what_is_asked_during_a_round_trip_goes_out_together() {
     let fake = Fake::start(&[Act::Wait]).await;
     let store = connected(&fake).await;

@@ -112,9 +112,11 @@ fn too_many_promises_are_cut_in_proportion() {
     let share = Share::new(100);
     let (one, other) = (share.join(1, 150), share.join(1, 50));
     assert_eq!((one.guaranteed(), other.guaranteed()), (75, 25));
+    let held: Vec<_> = std::iter::from_fn(|| one.acquire(at(0))).collect();
+    assert_eq!((held.len(), one.denied(), one.denied_below()), (75, 1, 1), "what was cut is missed");
     share.set_capacity(400);
     assert_eq!((one.guaranteed(), other.guaranteed()), (150, 50));
-    drop(one);
+    drop((held, one));
     other.set(1, 500);
     assert_eq!(other.guaranteed(), 400);
 }
@@ -135,6 +137,7 @@ fn a_member_stays_until_its_requests_end() {
 fn threads_together_are_never_more_and_leave_nothing() {
     let share = Share::new(8);
     let members = [share.join(1, 2), share.join(3, 2), share.join(1, 0)];
+    let denied = |of: fn(&Member) -> u64| members.iter().map(|member| of(member)).sum::<u64>();
     let flying = AtomicU32::new(0);
     thread::scope(|scope| {
         for n in 0..6 {
@@ -151,6 +154,7 @@ fn threads_together_are_never_more_and_leave_nothing() {
         }
     });
     assert_eq!((share.used(), members.iter().map(|member| member.used()).sum::<u32>()), (0, 0));
+    assert_eq!(denied(Member::denied_below), 0, "of {} none below a guarantee", denied(Member::denied));
 }
 
 proptest! {
@@ -163,7 +167,7 @@ proptest! {
         let share = Share::new(capacity);
         let members: Vec<_> = parts.iter().map(|(weight, guaranteed)| share.join(*weight, *guaranteed)).collect();
         let mut held: Vec<Vec<Admission>> = members.iter().map(|_| Vec::new()).collect();
-        let mut now = 0;
+        let (mut now, mut below) = (0, 0);
         for (n, acquire, gap) in steps {
             let n = n % members.len();
             now += gap;
@@ -171,6 +175,7 @@ proptest! {
                 let admission = members[n].acquire(at(now));
                 let due = held[n].len() < members[n].guaranteed() as usize;
                 prop_assert!(admission.is_some() || !due, "a guarantee is kept");
+                below += u64::from(admission.is_none() && held[n].len() < parts[n].1 as usize);
                 held[n].extend(admission);
             } else {
                 held[n].pop();
@@ -180,6 +185,9 @@ proptest! {
             prop_assert_eq!(share.used() as usize, sum);
             prop_assert_eq!(members[n].used() as usize, held[n].len());
         }
+        let asked: u32 = parts.iter().map(|(_, guaranteed)| guaranteed).sum();
+        prop_assert_eq!(members.iter().map(|member| member.denied_below()).sum::<u64>(), below);
+        prop_assert!(below == 0 || asked > capacity, "only what was cut is missed");
     }
 
     #[test]

@@ -53,7 +53,9 @@ struct Condition {
 }
 
 impl Compiled {
-    pub(super) fn new(source: &Arc<Limit>) -> Self {
+    /// Makes a limit ready.
+    #[must_use]
+    pub fn new(source: &Arc<Limit>) -> Self {
         let conditions = source.when.iter().filter_map(Condition::new);
         Self {
             denial: Denial::new(source),
@@ -66,8 +68,13 @@ impl Compiled {
     /// Whether a request is counted.
     #[must_use]
     pub fn counts(&self, asked: &Asked<'_>) -> bool {
-        (self.source.when.is_empty() || self.when.iter().any(|condition| condition.holds(asked)))
-            && self.counts_client(asked.client)
+        self.counts_query(&asked.query) && self.counts_client(asked.client)
+    }
+
+    /// Whether a request is counted, whoever asks.
+    #[must_use]
+    pub fn counts_query(&self, query: &Query<'_>) -> bool {
+        self.source.when.is_empty() || self.when.iter().any(|condition| condition.holds(query))
     }
 
     /// Whether the connections of a client are counted.
@@ -118,8 +125,8 @@ impl Condition {
         Some(Self { methods: when.methods.clone(), paths: when.paths.clone(), headers })
     }
 
-    fn holds(&self, asked: &Asked<'_>) -> bool {
-        let Query { path, method, headers, .. } = asked.query;
+    fn holds(&self, query: &Query<'_>) -> bool {
+        let Query { path, method, headers, .. } = *query;
         (self.methods.is_empty() || self.methods.contains(&method))
             && (self.paths.is_empty() || self.paths.iter().any(|wanted| covers(wanted, path)))
             && self.headers.iter().all(|(name, value)| has_header(headers, name, value))

@@ -1,15 +1,16 @@
 //! What tells the requests of a limit apart: values of the request, in one piece.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::compiled::Asked;
 use crate::ir::limit::KeyPart;
-use crate::table::query;
+use crate::table::{Query, query};
 
 /// The values of a request, for which nothing is allocated unless they are long.
 pub(super) type Values = SmallVec<[u8; 512]>;
@@ -84,6 +85,25 @@ fn client(address: IpAddr, out: &mut Values) {
     }
 }
 
+/// Whom a client counts with: itself alone, or its /64.
+#[must_use]
+pub fn network(client: IpAddr) -> IpNet {
+    match client.to_canonical() {
+        address @ IpAddr::V6(_) => IpNet::new(address, 64).map_or_else(|_| address.into(), |net| net.trunc()),
+        address => address.into(),
+    }
+}
+
+/// What a request has of a part, besides its client; `None` if that is nothing.
+#[must_use]
+pub fn value(part: &KeyPart, query: Query<'_>) -> Option<Vec<u8>> {
+    let part = Part::new(part).filter(|part| !matches!(part, Part::ClientIp))?;
+    let mut out = Values::new();
+    // nobody's: no part that is left looks at it
+    let client = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    part.write(&Asked { client, query }, &mut out).then(|| out.into_vec())
+}
+
 /// Several fields of one name count as one, joined by commas (RFC 9110 §5.3).
 fn header(headers: &HeaderMap, name: &HeaderName, out: &mut Values) -> bool {
     let mut found = false;
@@ -109,7 +129,6 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::table::Query;
 
     fn of(part: Part, client: &str, target: &str, headers: &[(&'static str, &'static str)]) -> Values {
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -128,6 +147,8 @@ mod tests {
         assert_eq!(of("10.0.0.1"), of("::ffff:10.0.0.1"));
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1:2:3"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        let shown = |client: &str| network(client.parse().unwrap()).to_string();
+        assert_eq!((shown("::ffff:10.0.0.1"), shown("2001:db8::1:2")), ("10.0.0.1/32".into(), "2001:db8::/64".into()));
     }
 
     #[test]
@@ -138,6 +159,12 @@ mod tests {
         let query = |target| of(Part::Query("k".into()), "::1", target, &[]);
         assert_ne!(query("/"), query("/?k"));
         assert_eq!(query("/?k=%61+b&k=c"), query("/a?x=1&%6b=a%20b"));
+        let headers = HeaderMap::new();
+        let asked = |query| Query { host: "a", path: "/p", query, method: "GET", headers: &headers };
+        let value = |part, query| value(&part, asked(query));
+        assert_eq!(value(KeyPart::Query("k".into()), Some("k=%61+b")), Some(b"a b".to_vec()));
+        assert_eq!((value(KeyPart::Query("k".into()), None), value(KeyPart::Path, None)), (None, Some(b"/p".to_vec())));
+        assert_eq!(value(KeyPart::ClientIp, None), None);
     }
 
     #[test]

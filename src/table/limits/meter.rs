@@ -205,11 +205,11 @@ impl InUse {
         Self { max, divided: is_divided(limit.source.counting), counter }
     }
 
-    /// How many are under way, unless that is counted by key.
-    pub(super) fn used(&self) -> Option<u32> {
+    /// How many of a key are under way.
+    pub(super) fn used(&self, key: Key) -> u32 {
         match &self.counter {
-            Counter::All(counter) => Some(counter.used()),
-            Counter::Each(_) => None,
+            Counter::All(counter) => counter.used(),
+            Counter::Each(counter) => counter.used(key),
         }
     }
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::*;
 use crate::api::{Kind, ObjectKey};
-use crate::ir::limit::{self, Denial, KeyPart, Scope, When};
+use crate::ir::limit::{self, KeyPart, Scope, When};
 use crate::ir::{self, Attached, Ir, LimitId, LimitSource, ListenerProtocol, Match, PathMatch, Route, RouteId, Routes};
 use crate::limit::clock::{Clock, Hand};
 use crate::limit::decision::decide;
@@ -61,19 +61,12 @@ fn rate(requests: u32) -> limit::Amount {
     limit::Amount::Rate { requests, per: Duration::from_secs(1), burst: requests }
 }
 
+fn id(name: &str) -> LimitId {
+    LimitId { source: LimitSource::Policy(ObjectKey::new("shop", "api")), name: name.into() }
+}
+
 fn limit(name: &str, target: LimitTarget, scope: Scope, amount: limit::Amount) -> Limit {
-    Limit {
-        id: LimitId { source: LimitSource::Policy(ObjectKey::new("shop", "api")), name: name.into() },
-        targets: vec![target],
-        amount,
-        scope,
-        key: Vec::new(),
-        counting: Counting::PerReplica,
-        when: Vec::new(),
-        except: Vec::new(),
-        enforced: true,
-        denial: Denial::default(),
-    }
+    Limit::plain(id(name), vec![target], scope, amount)
 }
 
 fn on_gateway() -> LimitTarget {
@@ -271,4 +264,44 @@ fn places_at_one_moment_are_divided_and_outlive_a_change() {
     assert!(third.is_some() && enter(&world).is_none(), "three for each of two replicas");
     drop((held, third));
     assert!(enter(&world).is_some());
+}
+
+#[test]
+fn what_is_left_is_told_without_taking_it() {
+    let by_client = |limit| Limit { key: vec![KeyPart::ClientIp], ..limit };
+    let world = World::new(vec![
+        limit("rate", on_route("api", None), Scope::Route, rate(3)),
+        by_client(limit("flight", on_route("api", None), Scope::Route, limit::Amount::Concurrency(3))),
+        by_client(limit("open", on_gateway(), Scope::Gateway, limit::Amount::Connections(3))),
+        limit("bytes", on_route("api", None), Scope::Route, limit::Amount::Bandwidth(3)),
+        Limit {
+            counting: Counting::Global { otherwise: limit::StoreFailure::Local },
+            ..limit("store", on_route("api", None), Scope::Route, rate(3))
+        },
+    ]);
+    let rule = world.rule("http", "api", "1").id.clone();
+    let meter = |name: &str| world.table.meter(&rule, &id(name)).unwrap();
+    let headers = HeaderMap::new();
+    let query = Query { host: "a", path: "/", query: None, method: "GET", headers: &headers };
+    let [one, other] = ["10.0.0.1", "10.0.0.2"].map(|client| Asked { client: client.parse().unwrap(), query });
+    let mut held = Vec::new();
+    for taken in 0..3 {
+        for _ in 0..2 {
+            assert_eq!(["rate", "flight", "open"].map(|name| meter(name).left(&one)), [Some(3 - taken); 3]);
+            assert_eq!(["flight", "open"].map(|name| meter(name).left(&other)), [Some(3); 2]);
+        }
+        let Amount::Rate(rate) = &meter("rate").amount else { panic!("no rate") };
+        assert!(decide(&[(rate, Key::new(0))], world.table.limits.basis.clock.now(), 1).is_ok());
+        for meter in [meter("flight"), meter("open")] {
+            let (Amount::Concurrency(in_use) | Amount::Connections(in_use)) = &meter.amount else { panic!("a rate") };
+            held.push(meter.enter(in_use, meter.key(&one)).unwrap());
+        }
+    }
+    assert_eq!(
+        (meter("rate").left(&one), meter("open").left(&one), meter("bytes").left(&one)),
+        (Some(0), Some(0), None)
+    );
+    let asked = |name| meter(name).global_ask(b"k").map(|ask| ask.params.burst());
+    assert_eq!((asked("store"), asked("rate"), meter("store").left(&one)), (Some(3), None, Some(3)));
+    assert!(world.table.meter(&rule, &id("none")).is_none());
 }

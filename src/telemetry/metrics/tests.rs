@@ -86,7 +86,7 @@ fn the_document_names_every_reason_with_its_code() {
 fn the_document_names_every_value_of_every_small_label() {
     let text = of_rules(Vec::new());
     for line in text.lines().filter(|line| line.contains("outcome=") || line.contains("state=")) {
-        let value = line.split('"').nth(1).unwrap();
+        let value = line.rsplit('"').nth(1).unwrap();
         assert!(DOCUMENT.contains(&format!("`{value}`")), "{line}");
     }
 }

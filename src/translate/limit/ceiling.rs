@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::amount;
 use crate::api::policy::Mode;
 use crate::api::policy::tenant::{self, TenantLimits, TenantSpec};
-use crate::ir::limit::{Amount, Counting, Denial, Scope};
+use crate::ir::limit::{Amount, Counting, Scope};
 use crate::ir::{Limit, LimitId, LimitSource, LimitTarget, Share};
 use crate::translate::field::Field;
 use crate::translate::finding::Findings;
@@ -18,18 +18,9 @@ const WEIGHTS: (u32, u32) = (1, 1000);
 pub(crate) fn ceilings(name: &Arc<str>, spec: &TenantSpec, findings: &mut Findings) -> Vec<Arc<Limit>> {
     let mut found = Findings::default();
     let limits = amounts(&spec.limits, &mut found).into_iter().map(|(which, amount)| {
-        Arc::new(Limit {
-            id: LimitId { source: LimitSource::Tenant(Arc::clone(name)), name: which.into() },
-            targets: vec![LimitTarget::Tenant(Arc::clone(name))],
-            amount,
-            scope: Scope::Tenant,
-            key: Vec::new(),
-            counting: Counting::Divide,
-            when: Vec::new(),
-            except: Vec::new(),
-            enforced: spec.mode == Mode::Enforce,
-            denial: Denial::default(),
-        })
+        let id = LimitId { source: LimitSource::Tenant(Arc::clone(name)), name: which.into() };
+        let plain = Limit::plain(id, vec![LimitTarget::Tenant(Arc::clone(name))], Scope::Tenant, amount);
+        Arc::new(Limit { counting: Counting::Divide, enforced: spec.mode == Mode::Enforce, ..plain })
     });
     let limits = limits.collect();
     findings.append(found.into_notices());

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::target::{self, Named};
+use super::target::{self, Named, Search};
 use super::{invalid, read};
 use crate::api::gateway::CONTROLLER_NAME;
 use crate::api::policy::RateLimitPolicy;
@@ -48,7 +48,7 @@ pub(super) fn judge(env: &Env<'_>, key: &ObjectKey, policy: &RateLimitPolicy) ->
         }
         let (at, mut findings) = (Field::SPEC, Findings::default());
         let at = at.item("targetRefs", index);
-        let found = target::find(env, &key.namespace, reference, &at, &mut findings);
+        let found = target::find(Search { env, namespace: &key.namespace, reference, at: &at }, &mut findings);
         if !Named::of(reference).has_connections() {
             refuse_connections(spec, &at, &mut findings);
         }

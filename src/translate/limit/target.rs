@@ -60,14 +60,20 @@ pub(super) fn route(namespace: &Arc<str>, reference: &TargetReference) -> Option
     Some(RouteId { kind, key: ObjectKey::new(Arc::clone(namespace), reference.name.as_str()) })
 }
 
+/// A reference of a policy, to be followed.
+#[derive(Clone, Copy)]
+pub(super) struct Search<'s> {
+    pub(super) env: &'s Env<'s>,
+    /// That of the policy.
+    pub(super) namespace: &'s Arc<str>,
+    pub(super) reference: &'s TargetReference,
+    /// Where it stands.
+    pub(super) at: &'s Field<'s>,
+}
+
 /// Finds a target, or says why a policy of this namespace cannot be put on it.
-pub(super) fn find(
-    env: &Env<'_>,
-    namespace: &Arc<str>,
-    reference: &TargetReference,
-    at: &Field<'_>,
-    findings: &mut Findings,
-) -> Option<LimitTarget> {
+pub(super) fn find(search: Search<'_>, findings: &mut Findings) -> Option<LimitTarget> {
+    let Search { reference, at, .. } = search;
     let named = Named::of(reference);
     if reference.section_name.is_some() && matches!(named, Named::Namespace | Named::Tenant) {
         let message = format!("a {} has no sections", reference.kind);
@@ -75,10 +81,10 @@ pub(super) fn find(
         return None;
     }
     match named {
-        Named::Gateway => find_gateway(env, namespace, reference, at, findings),
-        Named::Route(kind) => find_route(env, (namespace, kind), reference, at, findings),
-        Named::Namespace => find_namespace(namespace, reference, at, findings),
-        Named::Tenant => find_tenant(env, namespace, reference, at, findings),
+        Named::Gateway => find_gateway(search, findings),
+        Named::Route(kind) => find_route(search, kind, findings),
+        Named::Namespace => find_namespace(search, findings),
+        Named::Tenant => find_tenant(search, findings),
         Named::Unknown => {
             let kind = qualified(&reference.group, &reference.kind);
             let remedy = "name a Gateway, HTTPRoute, GRPCRoute, Namespace or Tenant";
@@ -88,13 +94,8 @@ pub(super) fn find(
     }
 }
 
-fn find_gateway(
-    env: &Env<'_>,
-    namespace: &Arc<str>,
-    reference: &TargetReference,
-    at: &Field<'_>,
-    findings: &mut Findings,
-) -> Option<LimitTarget> {
+fn find_gateway(search: Search<'_>, findings: &mut Findings) -> Option<LimitTarget> {
+    let Search { env, namespace, reference, at } = search;
     let key = ObjectKey::new(Arc::clone(namespace), reference.name.as_str());
     let Some(gateway) = env.snapshot.gateways.get(&key) else {
         not_found(findings, &at.name("name"), format!("there is no Gateway '{key}'"), CREATE);
@@ -107,17 +108,12 @@ fn find_gateway(
         return None;
     }
     let listeners = gateway.spec.listeners.iter().map(|listener| listener.name.as_str());
-    let listener = section(reference, listeners, "listener", at, findings)?;
+    let listener = section(search, listeners, "listener", findings)?;
     Some(LimitTarget::Gateway { gateway: key, listener })
 }
 
-fn find_route(
-    env: &Env<'_>,
-    (namespace, kind): (&Arc<str>, Kind),
-    reference: &TargetReference,
-    at: &Field<'_>,
-    findings: &mut Findings,
-) -> Option<LimitTarget> {
+fn find_route(search: Search<'_>, kind: Kind, findings: &mut Findings) -> Option<LimitTarget> {
+    let Search { env, namespace, reference, at } = search;
     let key = ObjectKey::new(Arc::clone(namespace), reference.name.as_str());
     let http = env.snapshot.http_routes.get(&key).filter(|_| kind == Kind::HttpRoute);
     let grpc = env.snapshot.grpc_routes.get(&key).filter(|_| kind == Kind::GrpcRoute);
@@ -127,16 +123,12 @@ fn find_route(
     }
     let http = http.into_iter().flat_map(|route| &route.spec.rules).filter_map(|rule| rule.name.as_deref());
     let grpc = grpc.into_iter().flat_map(|route| &route.spec.rules).filter_map(|rule| rule.name.as_deref());
-    let rule = section(reference, http.chain(grpc), "rule", at, findings)?;
+    let rule = section(search, http.chain(grpc), "rule", findings)?;
     Some(LimitTarget::Route { route: RouteId { kind, key }, rule })
 }
 
-fn find_namespace(
-    own: &Arc<str>,
-    reference: &TargetReference,
-    at: &Field<'_>,
-    findings: &mut Findings,
-) -> Option<LimitTarget> {
+fn find_namespace(search: Search<'_>, findings: &mut Findings) -> Option<LimitTarget> {
+    let Search { namespace: own, reference, at, .. } = search;
     if reference.name != **own {
         let message = format!("a policy of namespace '{own}' cannot limit namespace '{}'", reference.name);
         invalid(findings, &at.name("name"), message, "name the policy's own namespace");
@@ -145,13 +137,8 @@ fn find_namespace(
     Some(LimitTarget::Namespace(Arc::clone(own)))
 }
 
-fn find_tenant(
-    env: &Env<'_>,
-    namespace: &Arc<str>,
-    reference: &TargetReference,
-    at: &Field<'_>,
-    findings: &mut Findings,
-) -> Option<LimitTarget> {
+fn find_tenant(search: Search<'_>, findings: &mut Findings) -> Option<LimitTarget> {
+    let Search { env, namespace, reference, at } = search;
     let (name, at) = (reference.name.as_str(), at.name("name"));
     let own = env.tenants.of(env.snapshot, namespace);
     if own.as_deref() == Some(name) {
@@ -170,10 +157,9 @@ const CREATE: &str = "create it, or name another";
 
 /// The section that is named, among those that the target has; the whole target when none is named.
 fn section<'s>(
-    reference: &TargetReference,
+    Search { reference, at, .. }: Search<'_>,
     mut known: impl Iterator<Item = &'s str>,
     word: &str,
-    at: &Field<'_>,
     findings: &mut Findings,
 ) -> Option<Option<Arc<str>>> {
     let Some(name) = reference.section_name.as_deref() else { return Some(None) };
