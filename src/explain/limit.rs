@@ -9,8 +9,9 @@ pub(super) fn line(limited: &Limited<'_>) -> String {
     let mode = if limit.enforced { "" } else { ", in Shadow mode" };
     let (id, amount, counting) = (&limit.id, amount(limit.amount), counting(limit.counting));
     let scope = format!("{:?}", limit.scope).to_lowercase();
+    let each = limit.key.iter().fold(scope, |each, part| format!("{each} and {part}"));
     let left = limited.left.map_or_else(String::new, |left| format!("; {left} left here"));
-    format!("limit {} of {}: {amount} for each {scope}, counted {counting}{mode}{left}", id.name, id.source)
+    format!("limit {} of {}: {amount} for each {each}, counted {counting}{mode}{left}", id.name, id.source)
 }
 
 fn amount(amount: Amount) -> String {

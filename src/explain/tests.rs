@@ -122,6 +122,29 @@ fn the_limits_of_the_winner_are_listed() {
     assert!(text.contains(line), "{text}");
 }
 
+#[test]
+fn what_a_limit_tells_requests_apart_by_is_said() {
+    let signer = crate::jwt::testing::Signer::ed25519("a");
+    let keys = crate::jwt::testing::set(&[&signer]).to_string();
+    let key = json!([{"type": "Header", "name": "x-app"}, {"type": "JWTClaim", "name": "sub", "jwt": {"keys": {"name": "login"}}}]);
+    let limits = json!({"each": {"concurrency": 2, "scope": "Namespace", "counting": "PerReplica", "key": key}});
+    let target = json!({"group": "", "kind": "Namespace", "name": "payments"});
+    let mut snapshot = world();
+    put(
+        &mut snapshot,
+        Kind::ConfigMap,
+        json!({"metadata": {"namespace": "payments", "name": "login"}, "data": {"jwks.json": keys}}),
+    );
+    put(
+        &mut snapshot,
+        Kind::RateLimitPolicy,
+        json!({"metadata": {"namespace": "payments", "name": "p"}, "spec": {"targetRefs": [target], "limits": limits}}),
+    );
+    let (text, _) = asked(&snapshot, "http://pay.example.com/");
+    let words = "for each namespace and Header x-app and JWTClaim sub by the keys of ConfigMap payments/login, counted";
+    assert!(text.contains(words), "{text}");
+}
+
 fn put(snapshot: &mut Snapshot, kind: Kind, value: Value) {
     snapshot.put(Object::from_json(kind, &value).unwrap());
 }

@@ -8,7 +8,9 @@ use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 
 use super::compiled::Asked;
+use super::token::{Verifier, Verifiers};
 use crate::ir::limit::KeyPart;
+use crate::limit::Clock;
 use crate::table::query;
 
 /// The values of a request, for which nothing is allocated unless they are long.
@@ -21,22 +23,34 @@ pub(super) enum Part {
     Header(HeaderName),
     Cookie(Arc<str>),
     Query(Arc<str>),
+    Claim { name: Arc<str>, verifier: Arc<Verifier> },
     Method,
     Path,
 }
 
 impl Part {
     /// `None` for what a rule decides.
-    pub(super) fn new(part: &KeyPart) -> Option<Self> {
+    pub(super) fn new(part: &KeyPart, verifiers: &Verifiers, clock: &Clock) -> Option<Self> {
         Some(match part {
             KeyPart::ClientIp => Self::ClientIp,
             KeyPart::Header(name) => Self::Header(name.clone()),
             KeyPart::Cookie(name) => Self::Cookie(Arc::clone(name)),
             KeyPart::Query(name) => Self::Query(Arc::clone(name)),
+            KeyPart::JwtClaim { name, tokens } => {
+                Self::Claim { name: Arc::clone(name), verifier: verifiers.of(tokens, clock) }
+            }
             KeyPart::Method => Self::Method,
             KeyPart::Path => Self::Path,
             KeyPart::Tenant | KeyPart::Namespace | KeyPart::Route => return None,
         })
+    }
+
+    /// Who verifies the token that it is a claim of.
+    pub(super) fn verifier(&self) -> Option<&Arc<Verifier>> {
+        match self {
+            Self::Claim { verifier, .. } => Some(verifier),
+            _ => None,
+        }
     }
 
     /// Appends the value; says whether there is one.
@@ -52,6 +66,13 @@ impl Part {
                 Some(value) => out.extend(query::Decoded(value.as_bytes())),
                 None => return false,
             },
+            Self::Claim { name, verifier } => {
+                let claims = asked.tokens.claims(verifier, asked.query.headers);
+                match claims.and_then(|claims| claims.value(name)) {
+                    Some(value) => out.extend_from_slice(value),
+                    None => return false,
+                }
+            }
             Self::Method => out.extend_from_slice(asked.query.method.as_bytes()),
             Self::Path => out.extend_from_slice(asked.query.path.as_bytes()),
         }
@@ -110,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::table::Query;
+    use crate::table::limits::Tokens;
 
     fn of(part: Part, client: &str, target: &str, headers: &[(&'static str, &'static str)]) -> Values {
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -118,7 +140,8 @@ mod tests {
         };
         let headers: HeaderMap = headers.iter().map(pair).collect();
         let query = Query { host: "a", path, query, method: "GET", headers: &headers };
-        values(&[part], &Asked { client: client.parse().unwrap(), query })
+        let tokens = Tokens::default();
+        values(&[part], &Asked { client: client.parse().unwrap(), query, tokens: &tokens })
     }
 
     #[test]
