@@ -66,7 +66,7 @@ impl Cache {
     }
 
     fn part(&self, token: &Digest) -> Option<&Mutex<Part>> {
-        self.0.get(usize::from(token.0.first()? % 8))
+        self.0.get(usize::from(*token.0.first()?) % PARTS)
     }
 }
 

@@ -1,4 +1,5 @@
 use http::{HeaderMap, HeaderValue};
+use proptest::prelude::*;
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -257,4 +258,45 @@ fn a_key_for_one_algorithm_is_used_with_no_other() {
     let expected = Expected { keys, ..before };
     assert_eq!(verify(&signer.token(&json!({})), &expected), Err(Rejected::UnknownKey));
     assert!(verify(&Signer::rsa("a", "PS256").token(&json!({})), &expected).is_ok());
+}
+
+/// Something like a member of a key or a header.
+fn any_member() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        prop_oneof!["RSA|EC|OKP|oct", "P-256|P-384|Ed25519", "RS256|ES384|EdDSA|none", "sig|enc"].prop_map(Value::from),
+        "[A-Za-z0-9_-]{0,90}={0,2}".prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        Just(Value::Null),
+        Just(json!(["verify", 1, {}])),
+    ]
+}
+
+fn any_object() -> impl Strategy<Value = Value> {
+    let name = "kty|use|key_ops|alg|kid|crv|n|e|x|y|d|crit|iss|aud|exp|nbf|sub";
+    proptest::collection::btree_map(name, any_member(), 0..8).prop_map(|members| json!(members))
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_set_holds_is_read_or_refused(keys in proptest::collection::vec(any_object(), 0..4), raw: Vec<u8>) {
+        if let Ok(keys) = set::parse(json!({"keys": keys}).to_string().as_bytes()) {
+            // and whatever keys there are, they can be asked
+            let token = Signer::p256("a").token_with(&json!({"alg": "ES256"}), &json!({}));
+            let object = crate::api::ObjectRef::new(crate::api::Kind::Secret, crate::api::ObjectKey::new("a", "b"));
+            let keys = Arc::new(KeySet { object, entry: "c".into(), keys });
+            let expected = Expected { keys, issuer: None, audiences: vec![] };
+            prop_assert!(verify(&token, &expected).is_err());
+        }
+        prop_assert!(set::parse(&raw).is_err());
+    }
+
+    #[test]
+    fn whatever_is_signed_by_nobody_is_refused(header in any_object(), claims in any_object(), raw: Vec<u8>) {
+        let (signer, stranger) = (Signer::ed25519("a"), Signer::ed25519("a"));
+        let expected = expected(&[&signer]);
+        prop_assert!(verify(&stranger.token_with(&header, &claims), &expected).is_err());
+        prop_assert!(token::verify(&raw, &expected, NOW).is_err());
+        // what is signed may say anything
+        let _ = verify(&signer.token(&claims), &expected).map(|claims| claims.check(u64::MAX));
+    }
 }
