@@ -27,6 +27,8 @@ mod pki;
 mod raw;
 #[path = "support/redis.rs"]
 mod redis;
+#[path = "support/signer.rs"]
+mod signer;
 #[path = "traffic/world.rs"]
 mod world;
 

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod snapshot;
+pub mod jwt;
 pub mod ir;
 pub mod translate;
 pub mod limit;

@@ -21,7 +21,7 @@ use paifang::limit::gcra::Cell;
 use paifang::limit::keys::{Key, KeyHasher, Keys};
 use paifang::limit::rate::RateLimit;
 use paifang::limit::share::Share;
-use paifang::table::limits::{Amount, Asked};
+use paifang::table::limits::{Amount, Asked, Tokens};
 use paifang::table::{Query, Table};
 use smallvec::SmallVec;
 
@@ -89,13 +89,15 @@ fn bound(criterion: &mut Criterion) {
         let table = Table::compile(&ir(count), None);
         let rule = table.rules().next().cloned();
         let meters = rule.as_ref().map(|rule| &*rule.limits.meters).unwrap_or_default();
+        let verifiers = rule.as_ref().map(|rule| &*rule.limits.verifiers).unwrap_or_default();
         assert_eq!(meters.len(), count, "every limit is bound");
         let (clock, headers) = (Clock::start(), HeaderMap::from_iter([(KEY, HeaderValue::from_static("some-token"))]));
         let query = Query { host: "a", path: "/", query: None, method: "GET", headers: &headers };
         let mut n = 0_u32;
         let mut next = || {
             n = n.wrapping_add(1);
-            let asked = Asked { client: Ipv4Addr::from(n % 100_000).into(), query };
+            let tokens = Tokens::of(verifiers);
+            let asked = Asked { client: Ipv4Addr::from(n % 100_000).into(), query, tokens: &tokens };
             let counted = meters.iter().filter(|meter| meter.limit.counts(&asked));
             let rates = counted.filter_map(|meter| match &meter.amount {
                 Amount::Rate(rate) => Some((rate, meter.key(&asked))),

@@ -37,7 +37,7 @@ spec:
   limits:
     search:
       rate: { requests: 10, per: 1m }
-      key: [{ type: ClientIP }, { type: JWTClaim, name: sub }]
+      key: [{ type: ClientIP }, { type: JWTClaim, name: sub, jwt: { keys: { name: login } } }]
       scope: Route
       counting: Divide
       when: [{ headers: [{ name: x-plan, type: RegularExpression, value: '(' }] }]
@@ -47,7 +47,7 @@ spec:
     assert_eq!(code, Some(1), "{text}");
     for line in [
         "policy.yaml:5:90: error: RateLimitPolicy shop/api: spec.targetRefs[1].name: Invalid: ",
-        "policy.yaml:9:35: error: RateLimitPolicy shop/api: spec.limits.search.key[1].type: Invalid: ",
+        "policy.yaml:9:69: error: RateLimitPolicy shop/api: spec.limits.search.key[1].jwt.keys: InvalidKeySetRef: ",
         "policy.yaml:12:67: error: RateLimitPolicy shop/api: spec.limits.search.when[0].headers[0].value: Invalid: ",
     ] {
         assert!(text.contains(line), "{line}\n{text}");

@@ -4,6 +4,8 @@
 mod concurrency;
 #[path = "limits/global.rs"]
 mod global;
+#[path = "limits/token.rs"]
+mod token;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -60,7 +60,7 @@ impl Authority {
     /// A certificate with a key of RSA, always the same: this build's crypto makes none.
     pub fn issue_rsa(&self, name: &str) -> Leaf {
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        self.sign_for(params, &KeyPair::from_pem(include_str!("rsa_key.pem")).unwrap())
+        self.sign_for(params, &KeyPair::from_pem(include_str!("../support/rsa_key.pem")).unwrap())
     }
 
     fn sign(&self, params: CertificateParams) -> Leaf {

@@ -29,28 +29,18 @@ impl KeyValue {
             KeyPart::Tenant => rule.tenant.as_deref().map(ToOwned::to_owned),
             KeyPart::Namespace => Some(rule.route.key.namespace.to_string()),
             KeyPart::Route => Some(rule.route.to_string()),
-            _ => key::value(part, query).map(|value| String::from_utf8_lossy(&value).into_owned()),
+            _ => key::value(part, query).map(|value| {
+                let value = String::from_utf8_lossy(&value);
+                let is_claim = matches!(part, KeyPart::JwtClaim { .. });
+                // a string begins with what tells it from a number
+                value.strip_prefix('"').filter(|_| is_claim).unwrap_or(&value).to_owned()
+            }),
         };
-        Self { part: name(part), value }
+        Self { part: part.to_string(), value }
     }
 }
 
 const CLIENT: &str = "ClientIP";
-
-/// As policies write it.
-fn name(part: &KeyPart) -> String {
-    match part {
-        KeyPart::ClientIp => CLIENT.to_owned(),
-        KeyPart::Header(name) => format!("Header {name}"),
-        KeyPart::Cookie(name) => format!("Cookie {name}"),
-        KeyPart::Query(name) => format!("Query {name}"),
-        KeyPart::Method => "Method".to_owned(),
-        KeyPart::Path => "Path".to_owned(),
-        KeyPart::Tenant => "Tenant".to_owned(),
-        KeyPart::Namespace => "Namespace".to_owned(),
-        KeyPart::Route => "Route".to_owned(),
-    }
-}
 
 /// The value in quotes: whoever sends a request chooses what stands in it.
 impl fmt::Display for KeyValue {

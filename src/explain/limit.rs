@@ -12,7 +12,7 @@ use crate::ir::Limit;
 use crate::ir::limit::{Amount, Counting, KeyPart};
 use crate::table::Query;
 use crate::table::action::RuleId;
-use crate::table::limits::{Asked, Compiled};
+use crate::table::limits::{Asked, Compiled, Tokens};
 
 /// Who asks for what, of whom no more may be known.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ pub(super) fn limited<'i>(world: &World<'_>, limit: &'i Arc<Limit>, rule: &RuleI
 }
 
 fn left(world: &World<'_>, limit: &Arc<Limit>, rule: &RuleId, Asking { query, client }: Asking<'_>) -> Left {
-    let compiled = Compiled::new(limit);
+    let compiled = Compiled::apart(limit);
     if !compiled.counts_query(&query) {
         return Left::Uncounted;
     }
@@ -37,7 +37,11 @@ fn left(world: &World<'_>, limit: &Arc<Limit>, rule: &RuleId, Asking { query, cl
         None if by_client => Left::ClientUnknown,
         Some(client) if !compiled.counts_client(client) => Left::Uncounted,
         // whose it is makes no difference where it is not known
-        client => (world.left)(rule, &limit.id, &Asked { client: client.unwrap_or(NOBODY), query }),
+        client => {
+            let verifiers: Vec<_> = compiled.verifiers().cloned().collect();
+            let (client, tokens) = (client.unwrap_or(NOBODY), Tokens::of(&verifiers));
+            (world.left)(rule, &limit.id, &Asked { client, query, tokens: &tokens })
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
 use super::*;
@@ -57,6 +58,10 @@ fn explained_in(snapshot: &Snapshot, url: &str) -> Value {
 
 /// As text and as JSON.
 fn asked(snapshot: &Snapshot, url: &str) -> (String, Value) {
+    told(snapshot, &get(url))
+}
+
+fn told(snapshot: &Snapshot, request: &Request) -> (String, Value) {
     let mut index = EndpointIndex::default();
     index.update(snapshot);
     let endpoints = |key: &BackendKey| index.resolve(key).iter().map(ToString::to_string).collect();
@@ -68,7 +73,7 @@ fn asked(snapshot: &Snapshot, url: &str) -> (String, Value) {
         endpoints: &endpoints,
         left: &|_, _, _| Left::Nowhere,
     };
-    let explanation = explain(&world, &get(url)).unwrap();
+    let explanation = explain(&world, request).unwrap();
     let text = explanation.to_string();
     assert!(text.starts_with("GET "));
     (text, serde_json::to_value(explanation).unwrap())
@@ -126,6 +131,33 @@ fn the_limits_of_the_winner_are_listed() {
     let line = "    limit concurrency of Tenant pay: 20 requests at one moment for each tenant, counted by each replica its part; \
         nothing is counted in a folder\n";
     assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn what_a_limit_tells_requests_apart_by_is_said() {
+    let signer = crate::jwt::testing::Signer::ed25519("a");
+    let keys = crate::jwt::testing::set(&[&signer]).to_string();
+    let key = json!([{"type": "Header", "name": "x-app"}, {"type": "JWTClaim", "name": "sub", "jwt": {"keys": {"name": "login"}}}]);
+    let limits = json!({"each": {"concurrency": 2, "scope": "Namespace", "counting": "PerReplica", "key": key}});
+    let target = json!({"group": "", "kind": "Namespace", "name": "payments"});
+    let mut snapshot = world();
+    put(
+        &mut snapshot,
+        Kind::ConfigMap,
+        json!({"metadata": {"namespace": "payments", "name": "login"}, "data": {"jwks.json": keys}}),
+    );
+    put(
+        &mut snapshot,
+        Kind::RateLimitPolicy,
+        json!({"metadata": {"namespace": "payments", "name": "p"}, "spec": {"targetRefs": [target], "limits": limits}}),
+    );
+    let (text, _) = asked(&snapshot, "http://pay.example.com/");
+    let words = |sub| format!("key: Header x-app (none), JWTClaim sub by the keys of ConfigMap payments/login {sub}\n");
+    assert!(text.contains(&words("(none)")), "{text}");
+    let bearer = format!("Bearer {}", signer.token(&json!({"sub": "ann"})));
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.parse().unwrap())]);
+    let (text, _) = told(&snapshot, &Request { headers, ..get("http://pay.example.com/") });
+    assert!(text.contains(&words("\"ann\"")), "{text}");
 }
 
 fn put(snapshot: &mut Snapshot, kind: Kind, value: Value) {

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::{PathMatch, RouteId, ValueMatch};
 use crate::api::ObjectKey;
+use crate::jwt::Expected;
 
 /// One named limit of a policy or of a Tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -177,6 +178,13 @@ pub enum KeyPart {
     Cookie(Arc<str>),
     /// The value of a query parameter.
     Query(Arc<str>),
+    /// The value of a claim …
+    JwtClaim {
+        /// … of this name …
+        name: Arc<str>,
+        /// … in a token that counts.
+        tokens: Arc<Expected>,
+    },
     /// The method.
     Method,
     /// The normalised path.
@@ -187,6 +195,23 @@ pub enum KeyPart {
     Namespace,
     /// The route.
     Route,
+}
+
+impl fmt::Display for KeyPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientIp => f.write_str("ClientIP"),
+            Self::Header(name) => write!(f, "Header {name}"),
+            Self::Cookie(name) => write!(f, "Cookie {name}"),
+            Self::Query(name) => write!(f, "Query {name}"),
+            Self::JwtClaim { name, tokens } => write!(f, "JWTClaim {name} by the keys of {}", tokens.keys.object),
+            Self::Method => f.write_str("Method"),
+            Self::Path => f.write_str("Path"),
+            Self::Tenant => f.write_str("Tenant"),
+            Self::Namespace => f.write_str("Namespace"),
+            Self::Route => f.write_str("Route"),
+        }
+    }
 }
 
 fn header_name<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since some moment in the past, the same for all that shares a state. Lasts 584 years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -38,6 +38,9 @@ enum Source {
 #[derive(Debug, Clone)]
 pub struct Hand(Arc<AtomicU64>);
 
+/// When a clock starts that does not move by itself: 2033-05-18T03:33:20Z.
+pub const BY_HAND: u64 = 2_000_000_000;
+
 impl Clock {
     /// The system's monotonic clock, from now on.
     #[must_use]
@@ -58,6 +61,15 @@ impl Clock {
         match &self.0 {
             Source::System(_) => self.at(Instant::now()),
             Source::Hand(time) => Moment(time.load(Ordering::Acquire)),
+        }
+    }
+
+    /// Seconds since 1970, as calendars count them; a clock that is moved by hand starts at [`BY_HAND`].
+    #[must_use]
+    pub fn unix(&self) -> u64 {
+        match &self.0 {
+            Source::System(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+            Source::Hand(time) => BY_HAND + time.load(Ordering::Acquire) / 1_000_000_000,
         }
     }
 

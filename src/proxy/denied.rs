@@ -37,7 +37,7 @@ pub(super) async fn stand_back(turns: &Arc<Turns>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -45,7 +45,7 @@ mod tests {
         remembering(async {
             for n in 0..2 {
                 stand_back(&turns).await;
-                order.lock().unwrap().push(format!("{name}{n}"));
+                order.lock().push(format!("{name}{n}"));
                 if denied {
                     remember(&Part::default().into());
                 }
@@ -62,7 +62,7 @@ mod tests {
         for task in all {
             task.await.unwrap();
         }
-        assert_eq!(*order.lock().unwrap(), ["a0", "b0", "c0", "c1", "a1", "b1"]);
+        assert_eq!(*order.lock(), ["a0", "b0", "c0", "c1", "a1", "b1"]);
     }
 
     #[tokio::test]

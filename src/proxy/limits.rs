@@ -37,7 +37,7 @@ use crate::limit::keys::Key;
 use crate::limit::rate::{Mode, RateLimit};
 use crate::table::Query;
 use crate::table::limits::meter::SOON;
-use crate::table::limits::{Amount, Asked, Meter};
+use crate::table::limits::{Amount, Asked, Meter, Tokens};
 use crate::table::shares::Saturated;
 use crate::telemetry::Metrics;
 
@@ -107,7 +107,8 @@ impl Gate {
             method: request.method.as_str(),
             headers: &request.headers,
         };
-        let asked = Asked { client: ctx.client, query };
+        let tokens = Tokens::of(&rule.limits.verifiers);
+        let asked = Asked { client: ctx.client, query, tokens: &tokens };
         let Admitted { permits, paces, tightest } = self.take(&rule.limits.meters, &asked).await?;
         (ctx.permits, ctx.paces) = (permits, paces);
         ctx.quota =

@@ -13,6 +13,7 @@ mod left;
 pub mod meter;
 mod meters;
 pub mod place;
+pub mod token;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use http::HeaderValue;
 pub use compiled::{Asked, Compiled};
 pub use meter::{Amount, Meter};
 pub use place::Place;
+pub use token::Tokens;
 
 use super::Map;
 use super::action::RuleId;
@@ -33,6 +35,7 @@ use crate::ir::limit::{Counting, Limit};
 use crate::limit::rate::Mode;
 use crate::limit::{Basis, header};
 use meters::Meters;
+use token::{Verifier, Verifiers};
 
 /// All limits, by what they are put on.
 #[derive(Debug, Default)]
@@ -40,6 +43,7 @@ pub struct Limits {
     source: Arc<[Arc<Limit>]>,
     by_target: Map<LimitTarget, Vec<Arc<Compiled>>>,
     meters: Arc<Meters>,
+    verifiers: Arc<Verifiers>,
     basis: Arc<Basis>,
 }
 
@@ -52,6 +56,8 @@ pub struct Bound {
     pub connections: Box<[Arc<Meter>]>,
     /// `RateLimit-Policy`: the enforced rates.
     pub policy: Option<HeaderValue>,
+    /// Who verifies the tokens that these ask for, each once.
+    pub verifiers: Box<[Arc<Verifier>]>,
 }
 
 impl Limits {
@@ -70,13 +76,18 @@ impl Limits {
         let mut by_target: Map<_, Vec<_>> = Map::default();
         for limit in source.iter() {
             let known = known.get(&limit.id).filter(|known| known.source == *limit);
-            let compiled = known.map_or_else(|| Arc::new(Compiled::new(limit)), |known| Arc::clone(known));
+            let compiled = known.map_or_else(
+                || Arc::new(Compiled::new(limit, &previous.verifiers, &previous.basis.clock)),
+                |known| Arc::clone(known),
+            );
             for target in &limit.targets {
                 by_target.entry(target.clone()).or_default().push(Arc::clone(&compiled));
             }
         }
         let (meters, basis) = (Arc::clone(&previous.meters), Arc::clone(&previous.basis));
-        Arc::new(Self { source: Arc::clone(source), by_target, meters, basis })
+        let verifiers = Arc::clone(&previous.verifiers);
+        verifiers.sweep();
+        Arc::new(Self { source: Arc::clone(source), by_target, meters, verifiers, basis })
     }
 
     /// The limits of a rule, of which `name` is the name in its route, if it has one.
@@ -145,7 +156,13 @@ impl Bound {
         let policy = header::policy(rates);
         let (connections, meters): (Vec<_>, Vec<_>) =
             meters.into_iter().partition(|meter| matches!(meter.amount, Amount::Connections(_)));
-        Self { policy, meters: meters.into(), connections: connections.into() }
+        let mut verifiers: Vec<Arc<Verifier>> = Vec::new();
+        for verifier in meters.iter().flat_map(|meter| meter.limit.verifiers()) {
+            if !verifiers.iter().any(|known| Arc::ptr_eq(known, verifier)) {
+                verifiers.push(Arc::clone(verifier));
+            }
+        }
+        Self { policy, verifiers: verifiers.into(), meters: meters.into(), connections: connections.into() }
     }
 
     /// Whether these are the very same counters under the same limits.

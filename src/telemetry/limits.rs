@@ -9,6 +9,7 @@ use crate::limit::denials::Denials;
 use crate::limit::global::Store;
 use crate::limit::rate::Mode;
 use crate::table::limits::Meter;
+use crate::table::limits::token::Outcomes;
 
 /// The meters of one label set together.
 #[derive(Default)]
@@ -22,12 +23,16 @@ struct Sum {
 /// Writes the families of limits.
 pub(super) fn write(served: Option<&dyn Served>, out: &mut String) {
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut tokens: BTreeMap<Arc<str>, Arc<Outcomes>> = BTreeMap::new();
     if let Some(served) = served {
         served.limits(&mut |meter| {
             let sum = sums.entry(labels(meter)).or_default();
             sum.denials.get_or_insert_with(|| Arc::clone(&meter.denials));
             sum.bytes += meter.bytes();
             sum.overflowed += meter.overflowed();
+            for outcomes in meter.limit.verifiers().map(|verifier| &verifier.outcomes) {
+                tokens.entry(Arc::clone(&outcomes.namespace)).or_insert_with(|| Arc::clone(outcomes));
+            }
         });
     }
     let name = "paifang_limit_decisions_total";
@@ -47,6 +52,15 @@ pub(super) fn write(served: Option<&dyn Served>, out: &mut String) {
     header(name, "counter", "Requests whose key found no counter of its own and shared one.", out);
     for (labels, sum) in &sums {
         let _ = writeln!(out, "{name}{{{labels}}} {}", sum.overflowed);
+    }
+    let name = "paifang_limit_tokens_total";
+    header(name, "counter", "Requests that a limit asked for their token, by what became of it.", out);
+    for outcomes in tokens.values() {
+        let mut labels = String::new();
+        label("namespace", &outcomes.namespace, &mut labels);
+        for (result, count) in outcomes.all() {
+            let _ = writeln!(out, "{name}{{{labels},result=\"{result}\"}} {count}");
+        }
     }
 }
 

@@ -8,16 +8,19 @@ mod amount;
 mod ceiling;
 mod condition;
 mod key;
+mod key_set;
 mod policy;
 mod read;
 mod report;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use self::key_set::KeySets;
 use self::policy::Judged;
 use self::report::Reports;
 use super::field::Field;
@@ -37,11 +40,14 @@ const COMMON: [Kind; 4] = [Kind::GatewayClass, Kind::Gateway, Kind::Namespace, K
 /// the very same.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
-    /// What they depend on: the policies themselves, [`COMMON`], and routes.
+    /// What they depend on: the policies themselves, [`COMMON`], routes, and what holds keys of tokens.
     before: Snapshot,
     policies: BTreeMap<ObjectKey, Judged>,
     /// The policies that name a route, whether or not it is there.
     by_route: HashMap<RouteId, BTreeSet<ObjectKey>, RandomState>,
+    /// Those that refer to a ConfigMap or Secret, whether or not it is there.
+    by_key_set: HashMap<ObjectRef, BTreeSet<ObjectKey>, RandomState>,
+    key_sets: KeySets,
     limits: Arc<[Arc<Limit>]>,
     shares: Arc<[Share]>,
     reports: Reports,
@@ -56,6 +62,7 @@ impl Memo {
         for key in &changed {
             self.judge(env, key);
         }
+        self.key_sets.retain(|object| self.by_key_set.contains_key(object));
         if !common || !changed.is_empty() {
             let limits = self.policies.values().flat_map(|judged| &judged.limits).chain(&env.tenants.limits);
             self.limits = same(&self.limits, limits.cloned().collect());
@@ -77,6 +84,13 @@ impl Memo {
             let named = http.chain(grpc).filter_map(|route| self.by_route.get(&route));
             changed.extend(named.flatten().cloned());
         }
+        if !self.by_key_set.is_empty() {
+            let object = |kind| move |key: &ObjectKey| ObjectRef::new(kind, key.clone());
+            let maps = differences(&self.before.config_maps, &snapshot.config_maps).map(object(Kind::ConfigMap));
+            let secrets = differences(&self.before.secrets, &snapshot.secrets).map(object(Kind::Secret));
+            let named = maps.chain(secrets).filter_map(|object| self.by_key_set.get(&object));
+            changed.extend(named.flatten().cloned());
+        }
         changed
     }
 
@@ -95,23 +109,24 @@ impl Memo {
             tenants: snapshot.tenants.clone(),
             http_routes: snapshot.http_routes.clone(),
             grpc_routes: snapshot.grpc_routes.clone(),
+            config_maps: snapshot.config_maps.clone(),
+            secrets: snapshot.secrets.clone(),
             ..Snapshot::default()
         };
     }
 
     fn judge(&mut self, env: &Env<'_>, key: &ObjectKey) {
-        for route in self.policies.remove(key).into_iter().flat_map(|judged| judged.routes) {
-            if let Some(policies) = self.by_route.get_mut(&route) {
-                policies.remove(key);
-                if policies.is_empty() {
-                    self.by_route.remove(&route);
-                }
-            }
+        if let Some(before) = self.policies.remove(key) {
+            before.routes.iter().for_each(|route| forget(&mut self.by_route, route, key));
+            before.key_sets.iter().for_each(|object| forget(&mut self.by_key_set, object, key));
         }
         let Some(policy) = env.snapshot.rate_limit_policies.get(key) else { return };
-        let judged = policy::judge(env, key, policy);
+        let judged = policy::judge(env, key, policy, &mut self.key_sets);
         for route in &judged.routes {
             self.by_route.entry(route.clone()).or_default().insert(key.clone());
+        }
+        for object in &judged.key_sets {
+            self.by_key_set.entry(object.clone()).or_default().insert(key.clone());
         }
         self.policies.insert(key.clone(), judged);
     }
@@ -131,6 +146,16 @@ impl Memo {
         }
         out.ir.limits = Arc::clone(&self.limits);
         out.ir.shares = Arc::clone(&self.shares);
+    }
+}
+
+/// A policy does not name something any more.
+fn forget<K: Eq + Hash>(by: &mut HashMap<K, BTreeSet<ObjectKey>, RandomState>, named: &K, policy: &ObjectKey) {
+    if let Some(policies) = by.get_mut(named) {
+        policies.remove(policy);
+        if policies.is_empty() {
+            by.remove(named);
+        }
     }
 }
 

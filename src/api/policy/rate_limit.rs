@@ -1,6 +1,7 @@
 //! RateLimitPolicy: named limits on a Gateway, a listener, a route, a rule, a Namespace or a Tenant.
 
 pub mod condition;
+pub mod jwt;
 pub mod key;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use super::status::PolicyStatus;
 use super::{Mode, is_default, pattern};
 use crate::api::lenient::lenient_enum;
 use condition::Condition;
+use jwt::KeySetReference;
 use key::KeyPart;
 
 /// Limits, and what they are put on.
@@ -52,6 +54,14 @@ pub struct RateLimitPolicySpec {
             "self.all(name, size(name) <= 63 && name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'))",
         ).message("names of limits are DNS labels: lower-case letters, digits and '-', at most 63 characters"))]
     pub limits: BTreeMap<String, Limit>,
+}
+
+impl RateLimitPolicySpec {
+    /// Where the keys of tokens are that its limits verify.
+    pub fn key_sets(&self) -> impl Iterator<Item = &KeySetReference> {
+        let parts = self.limits.values().flat_map(|limit| &limit.key);
+        parts.filter_map(|part| part.jwt.as_ref()).map(|jwt| &jwt.keys)
+    }
 }
 
 /// A target, or a section of it.

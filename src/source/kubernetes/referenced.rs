@@ -8,7 +8,8 @@ use crate::api::{Kind, ObjectKey, ObjectRef};
 use crate::snapshot::{Object, Snapshot};
 
 /// Kinds that refer to Secrets and ConfigMaps.
-pub(super) const REFERRERS: [Kind; 3] = [Kind::Gateway, Kind::ListenerSet, Kind::BackendTlsPolicy];
+pub(super) const REFERRERS: [Kind; 4] =
+    [Kind::Gateway, Kind::ListenerSet, Kind::BackendTlsPolicy, Kind::RateLimitPolicy];
 
 /// What the objects of a snapshot refer to.
 pub(super) fn by_all(snapshot: &Snapshot) -> BTreeSet<ObjectRef> {
@@ -24,6 +25,9 @@ pub(super) fn by(object: &Object) -> Vec<ObjectRef> {
         Object::BackendTlsPolicy(policy) => {
             let references = policy.spec.validation.ca_certificate_refs.iter();
             references.filter_map(|r| target(&r.group, &r.kind, &namespace, &r.name)).collect()
+        }
+        Object::RateLimitPolicy(policy) => {
+            policy.spec.key_sets().filter_map(|reference| reference.object(&namespace)).collect()
         }
         _ => Vec::new(),
     }
@@ -106,5 +110,12 @@ mod tests {
         let policy = json!({"metadata": {"name": "a", "namespace": "team"}, "spec": {"targetRefs": [],
             "validation": {"hostname": "h", "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "ca"}]}}});
         assert_eq!(referred(Kind::BackendTlsPolicy, &policy), ["ConfigMap team/ca"]);
+        let part = |keys: Value| json!({"type": "JWTClaim", "name": "sub", "jwt": {"keys": keys}});
+        let limit = |key: Value| json!({"concurrency": 1, "scope": "Route", "counting": "Divide", "key": key});
+        let policy = json!({"metadata": {"name": "a", "namespace": "team"}, "spec": {"targetRefs": [], "limits": {
+            "a": limit(json!([{"type": "ClientIP"}, part(json!({"name": "tokens"}))])),
+            "b": limit(json!([part(json!({"kind": "Secret", "name": "tokens"})), part(json!({"kind": "Vault", "name": "x"}))])),
+        }}});
+        assert_eq!(referred(Kind::RateLimitPolicy, &policy), ["Secret team/tokens", "ConfigMap team/tokens"]);
     }
 }

@@ -104,6 +104,16 @@ fn check_key(part: &KeyPart, field: &str, out: &mut Violations) {
         }
         _ => {}
     }
+    let claims = part.kind == KeyType::JwtClaim;
+    match &part.jwt {
+        None if claims => {
+            out.refuse(format!("{field}.jwt"), "is required for JWTClaim", "say where the keys of its tokens are");
+        }
+        Some(_) if !claims => {
+            out.refuse(format!("{field}.jwt"), format!("does not belong to {}", part.kind), "remove it");
+        }
+        _ => {}
+    }
 }
 
 fn check_condition(condition: &Condition, field: &str, out: &mut Violations) {

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::key::{self, Part, Values};
+use super::token::{Tokens, Verifier, Verifiers};
 use crate::ir::limit::{Amount, Limit, Scope, When};
 use crate::ir::{PathMatch, Pattern, ValueMatch, ValuePattern, claim};
-use crate::limit::header;
+use crate::limit::{Clock, header};
 use crate::table::Query;
 use crate::table::matcher::{Value, has_header};
 
@@ -20,6 +21,8 @@ pub struct Asked<'a> {
     pub client: IpAddr,
     /// For what.
     pub query: Query<'a>,
+    /// With which token.
+    pub tokens: &'a Tokens<'a>,
 }
 
 /// A limit.
@@ -53,13 +56,11 @@ struct Condition {
 }
 
 impl Compiled {
-    /// Makes a limit ready.
-    #[must_use]
-    pub fn new(source: &Arc<Limit>) -> Self {
+    pub(super) fn new(source: &Arc<Limit>, verifiers: &Verifiers, clock: &Clock) -> Self {
         let conditions = source.when.iter().filter_map(Condition::new);
         Self {
             denial: Denial::new(source),
-            key: source.key.iter().filter_map(Part::new).collect(),
+            key: source.key.iter().filter_map(|part| Part::new(part, verifiers, clock)).collect(),
             when: conditions.collect(),
             source: Arc::clone(source),
         }
@@ -82,6 +83,17 @@ impl Compiled {
     pub fn counts_client(&self, client: IpAddr) -> bool {
         let client = client.to_canonical();
         !self.source.except.iter().any(|network| network.contains(&client))
+    }
+
+    /// Makes a limit ready for whoever only wants to know: what it verifies is counted nowhere.
+    #[must_use]
+    pub fn apart(source: &Arc<Limit>) -> Self {
+        Self::new(source, &Verifiers::default(), &Clock::start())
+    }
+
+    /// Who verifies the tokens that it asks for.
+    pub fn verifiers(&self) -> impl Iterator<Item = &Arc<Verifier>> {
+        self.key.iter().filter_map(Part::verifier)
     }
 
     /// What tells a request from others; nothing if nothing does.

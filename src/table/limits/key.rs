@@ -9,7 +9,9 @@ use ipnet::IpNet;
 use smallvec::SmallVec;
 
 use super::compiled::Asked;
+use super::token::{Tokens, Verifier, Verifiers};
 use crate::ir::limit::KeyPart;
+use crate::limit::Clock;
 use crate::table::{Query, query};
 
 /// The values of a request, for which nothing is allocated unless they are long.
@@ -22,22 +24,34 @@ pub(super) enum Part {
     Header(HeaderName),
     Cookie(Arc<str>),
     Query(Arc<str>),
+    Claim { name: Arc<str>, verifier: Arc<Verifier> },
     Method,
     Path,
 }
 
 impl Part {
     /// `None` for what a rule decides.
-    pub(super) fn new(part: &KeyPart) -> Option<Self> {
+    pub(super) fn new(part: &KeyPart, verifiers: &Verifiers, clock: &Clock) -> Option<Self> {
         Some(match part {
             KeyPart::ClientIp => Self::ClientIp,
             KeyPart::Header(name) => Self::Header(name.clone()),
             KeyPart::Cookie(name) => Self::Cookie(Arc::clone(name)),
             KeyPart::Query(name) => Self::Query(Arc::clone(name)),
+            KeyPart::JwtClaim { name, tokens } => {
+                Self::Claim { name: Arc::clone(name), verifier: verifiers.of(tokens, clock) }
+            }
             KeyPart::Method => Self::Method,
             KeyPart::Path => Self::Path,
             KeyPart::Tenant | KeyPart::Namespace | KeyPart::Route => return None,
         })
+    }
+
+    /// Who verifies the token that it is a claim of.
+    pub(super) fn verifier(&self) -> Option<&Arc<Verifier>> {
+        match self {
+            Self::Claim { verifier, .. } => Some(verifier),
+            _ => None,
+        }
     }
 
     /// Appends the value; says whether there is one.
@@ -53,6 +67,13 @@ impl Part {
                 Some(value) => out.extend(query::Decoded(value.as_bytes())),
                 None => return false,
             },
+            Self::Claim { name, verifier } => {
+                let claims = asked.tokens.claims(verifier, asked.query.headers);
+                match claims.and_then(|claims| claims.value(name)) {
+                    Some(value) => out.extend_from_slice(value),
+                    None => return false,
+                }
+            }
             Self::Method => out.extend_from_slice(asked.query.method.as_bytes()),
             Self::Path => out.extend_from_slice(asked.query.path.as_bytes()),
         }
@@ -97,11 +118,14 @@ pub fn network(client: IpAddr) -> IpNet {
 /// What a request has of a part, besides its client; `None` if that is nothing.
 #[must_use]
 pub fn value(part: &KeyPart, query: Query<'_>) -> Option<Vec<u8>> {
-    let part = Part::new(part).filter(|part| !matches!(part, Part::ClientIp))?;
+    let part = Part::new(part, &Verifiers::default(), &Clock::start());
+    let part = part.filter(|part| !matches!(part, Part::ClientIp))?;
     let mut out = Values::new();
     // nobody's: no part that is left looks at it
     let client = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    part.write(&Asked { client, query }, &mut out).then(|| out.into_vec())
+    let verifiers: SmallVec<[Arc<Verifier>; 1]> = part.verifier().cloned().into_iter().collect();
+    let tokens = Tokens::of(&verifiers);
+    part.write(&Asked { client, query, tokens: &tokens }, &mut out).then(|| out.into_vec())
 }
 
 /// Several fields of one name count as one, joined by commas (RFC 9110 §5.3).
@@ -137,7 +161,8 @@ mod tests {
         };
         let headers: HeaderMap = headers.iter().map(pair).collect();
         let query = Query { host: "a", path, query, method: "GET", headers: &headers };
-        values(&[part], &Asked { client: client.parse().unwrap(), query })
+        let tokens = Tokens::default();
+        values(&[part], &Asked { client: client.parse().unwrap(), query, tokens: &tokens })
     }
 
     #[test]

@@ -34,9 +34,16 @@ struct Known {
 struct Identity {
     limit: LimitId,
     kind: Kind,
-    key: Box<[KeyPart]>,
+    key: Box<[Told]>,
     place: Place,
     fixed: SmallVec<[Place; 1]>,
+}
+
+/// What requests are told apart by. Of a claim it is the name: other keys for its tokens forgive nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Told {
+    By(KeyPart),
+    ByClaim(Arc<str>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,6 +105,15 @@ impl Known {
     }
 }
 
+impl Told {
+    fn new(part: &KeyPart) -> Self {
+        match part {
+            KeyPart::JwtClaim { name, .. } => Self::ByClaim(Arc::clone(name)),
+            other => Self::By(other.clone()),
+        }
+    }
+}
+
 impl Identity {
     fn new(limit: &Compiled, rule: &RuleId) -> Self {
         let source = &limit.source;
@@ -119,7 +135,7 @@ impl Identity {
         Self {
             limit: source.id.clone(),
             kind,
-            key: source.key.clone().into(),
+            key: source.key.iter().map(Told::new).collect(),
             place: Place::of(rule, source.scope),
             fixed: fixed.collect(),
         }

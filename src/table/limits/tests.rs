@@ -2,10 +2,13 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use super::token::Verifiers;
 use super::*;
 use crate::api::{Kind, ObjectKey};
 use crate::ir::limit::{self, KeyPart, Scope, When};
 use crate::ir::{self, Attached, Ir, LimitId, LimitSource, ListenerProtocol, Match, PathMatch, Route, RouteId, Routes};
+use crate::jwt::Expected;
+use crate::jwt::testing::{Signer, expected};
 use crate::limit::clock::{Clock, Hand};
 use crate::limit::decision::decide;
 use crate::limit::keys::Key;
@@ -229,12 +232,13 @@ fn only_what_is_asked_for_is_counted() {
         except: vec!["10.0.0.0/8".parse().unwrap()],
         ..limit("a", on_gateway(), Scope::Gateway, rate(1))
     };
-    let compiled = Compiled::new(&Arc::new(limit));
+    let compiled = Compiled::new(&Arc::new(limit), &Verifiers::default(), &Clock::start());
+    let tokens = Tokens::default();
     let counts = |client: &str, method, path, plan: &'static str| {
         let headers: HeaderMap =
             [(http::HeaderName::from_static("x-plan"), HeaderValue::from_static(plan))].into_iter().collect();
         let query = Query { host: "a", path, query: None, method, headers: &headers };
-        compiled.counts(&Asked { client: client.parse().unwrap(), query })
+        compiled.counts(&Asked { client: client.parse().unwrap(), query, tokens: &tokens })
     };
     assert!(counts("::1", "POST", "/search/a", "free") && counts("::1", "POST", "/", "trial"));
     assert!(counts("::1", "POST", "/search;a=1", "free"), "servers may take it for the same");
@@ -283,7 +287,9 @@ fn what_is_left_is_told_without_taking_it() {
     let meter = |name: &str| world.table.meter(&rule, &id(name)).unwrap();
     let headers = HeaderMap::new();
     let query = Query { host: "a", path: "/", query: None, method: "GET", headers: &headers };
-    let [one, other] = ["10.0.0.1", "10.0.0.2"].map(|client| Asked { client: client.parse().unwrap(), query });
+    let tokens = Tokens::default();
+    let asked = |client: &str| Asked { client: client.parse().unwrap(), query, tokens: &tokens };
+    let [one, other] = ["10.0.0.1", "10.0.0.2"].map(asked);
     let mut held = Vec::new();
     for taken in 0..3 {
         for _ in 0..2 {
@@ -304,4 +310,68 @@ fn what_is_left_is_told_without_taking_it() {
     let asked = |name| meter(name).global_ask(b"k").map(|ask| ask.params.burst());
     assert_eq!((asked("store"), asked("rate"), meter("store").left(&one)), (Some(3), None, Some(3)));
     assert!(world.table.meter(&rule, &id("none")).is_none());
+}
+
+/// A limit of one by the claim `sub` of tokens that are like this.
+fn by_subject(name: &str, tokens: &Arc<Expected>) -> Limit {
+    let key = vec![KeyPart::JwtClaim { name: "sub".into(), tokens: Arc::clone(tokens) }];
+    Limit { key, ..limit(name, on_gateway(), Scope::Gateway, rate(1)) }
+}
+
+#[test]
+fn who_expects_the_same_tokens_shares_what_was_verified() {
+    let signer = Signer::ed25519("a");
+    let tokens = Arc::new(expected(&[&signer]));
+    let strict = Arc::new(Expected { issuer: Some("me".into()), ..expected(&[&signer]) });
+    let again = Arc::new(expected(&[&signer]));
+    let all = [by_subject("a", &tokens), by_subject("b", &again), by_subject("c", &strict)];
+    let mut world = World::new(all.to_vec());
+    let verifiers = |world: &World| world.rule("http", "api", "1").limits.verifiers.to_vec();
+    let before = verifiers(&world);
+    assert_eq!(before.len(), 2);
+    world.set(all[..2].to_vec());
+    let after = verifiers(&world);
+    assert!(after.len() == 1 && Arc::ptr_eq(&before[0], &after[0]));
+    assert!(Arc::ptr_eq(&before[0].outcomes, &before[1].outcomes), "they are of one namespace");
+    let unlimited = World::new(vec![limit("a", on_gateway(), Scope::Gateway, rate(1))]);
+    assert!(verifiers(&unlimited).is_empty());
+}
+
+#[test]
+fn a_token_is_verified_once_for_a_request_and_other_keys_forgive_nothing() {
+    let (old, new) = (Signer::ed25519("old"), Signer::ed25519("new"));
+    let of = |signer: &Signer| Arc::new(expected(&[signer]));
+    let mut world = World::new(vec![by_subject("a", &of(&old)), by_subject("b", &of(&old))]);
+    let headers = |signer: &Signer| {
+        let field = format!("Bearer {}", signer.token(&serde_json::json!({ "sub": "me" })));
+        HeaderMap::from_iter([(http::header::AUTHORIZATION, HeaderValue::from_str(&field).unwrap())])
+    };
+    let ask = |world: &World, headers: &HeaderMap| {
+        let limits = &world.rule("http", "api", "1").limits;
+        let tokens = Tokens::of(&limits.verifiers);
+        let query = Query { host: "a", path: "/", query: None, method: "GET", headers };
+        let asked = Asked { client: [127, 0, 0, 1].into(), query, tokens: &tokens };
+        let rates = limits.meters.iter().filter_map(|meter| match &meter.amount {
+            Amount::Rate(rate) => Some((rate, meter.key(&asked))),
+            _ => None,
+        });
+        let verdict = decide(&rates.collect::<Vec<_>>(), world.table.limits.basis.clock.now(), 1).is_ok();
+        let outcomes: Vec<_> = limits.verifiers[0].outcomes.all().filter(|(_, count)| *count > 0).collect();
+        (verdict, outcomes)
+    };
+    assert_eq!(ask(&world, &headers(&old)), (true, vec![("verified", 1)]));
+    assert_eq!(ask(&world, &headers(&old)), (false, vec![("verified", 2)]));
+    assert_eq!(ask(&world, &headers(&new)), (true, vec![("verified", 2), ("unknown_key", 1)]), "as without a token");
+    world.set(vec![by_subject("a", &of(&new)), by_subject("b", &of(&new))]);
+    assert_eq!(ask(&world, &headers(&new)), (false, vec![("verified", 3), ("unknown_key", 1)]), "the same subject");
+    assert_eq!(ask(&world, &headers(&old)).1, [("verified", 3), ("unknown_key", 2)]);
+}
+
+#[test]
+fn every_outcome_is_counted_under_its_own_name() {
+    use crate::jwt::Rejected;
+    for (index, rejected) in Rejected::ALL.into_iter().enumerate() {
+        assert_eq!(rejected as usize, index);
+        assert_eq!(Rejected::ALL.iter().filter(|other| other.as_str() == rejected.as_str()).count(), 1);
+    }
 }

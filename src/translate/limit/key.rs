@@ -3,22 +3,37 @@
 use http::HeaderName;
 
 use super::invalid;
+use super::key_set::{Source, expected};
 use crate::api::policy::rate_limit::key::{KeyPart as Written, KeyType};
 use crate::ir::limit::KeyPart;
 use crate::translate::field::Field;
 use crate::translate::finding::Findings;
 
 /// Reads one part of a key.
-pub(super) fn part(written: &Written, at: &Field<'_>, findings: &mut Findings) -> Option<KeyPart> {
+pub(super) fn part(
+    written: &Written,
+    source: &mut Source<'_>,
+    at: &Field<'_>,
+    findings: &mut Findings,
+) -> Option<KeyPart> {
     let name = written.name.as_deref();
+    if written.jwt.is_some() && written.kind != KeyType::JwtClaim {
+        return refuse(&at.name("jwt"), format!("does not belong to {}", written.kind), "remove it", findings);
+    }
     match (&written.kind, name) {
         (KeyType::Header, Some(name)) => token(name, at, findings).map(KeyPart::Header),
         (KeyType::Cookie, Some(name)) => token(name, at, findings).map(|_| KeyPart::Cookie(name.into())),
         (KeyType::Query, Some(name)) if !name.is_empty() => Some(KeyPart::Query(name.into())),
-        (KeyType::JwtClaim, _) => {
-            let message = "no token is verified yet, so nothing in one can be a key";
-            refuse(&at.name("type"), message.to_owned(), "use another type", findings)
-        }
+        (KeyType::JwtClaim, Some(name)) if !name.is_empty() => match &written.jwt {
+            Some(jwt) => {
+                let tokens = expected(jwt, source, &at.name("jwt"), findings)?;
+                Some(KeyPart::JwtClaim { name: name.into(), tokens })
+            }
+            None => {
+                let remedy = "say where the keys of its tokens are";
+                refuse(&at.name("jwt"), "is required for JWTClaim".to_owned(), remedy, findings)
+            }
+        },
         (KeyType::Other(kind), _) => {
             let remedy = format!("use one of: {}", KeyType::KNOWN.join(", "));
             refuse(&at.name("type"), format!("unknown type '{kind}'"), &remedy, findings)

@@ -1,10 +1,11 @@
 //! One RateLimitPolicy: its limits, its targets, its status.
 //!
 //! A limit that cannot be honoured refuses the whole policy: half of what somebody wrote together may mean the
-//! opposite of it. A target that cannot be limited is refused alone.
+//! opposite of it. A target that cannot be limited is refused alone, and so is a limit whose reference leads nowhere.
 
 use std::sync::Arc;
 
+use super::key_set::{KeySets, Source};
 use super::target::{self, Named, Search};
 use super::{invalid, read};
 use crate::api::gateway::CONTROLLER_NAME;
@@ -29,15 +30,22 @@ pub(super) struct Judged {
     pub(super) problems: Vec<Problem>,
     /// The routes it names, whether or not they are there.
     pub(super) routes: Vec<RouteId>,
+    /// The ConfigMaps and Secrets it refers to, whether or not they are there.
+    pub(super) key_sets: Vec<ObjectRef>,
 }
 
 /// Judges a policy.
-pub(super) fn judge(env: &Env<'_>, key: &ObjectKey, policy: &RateLimitPolicy) -> Judged {
+pub(super) fn judge(env: &Env<'_>, key: &ObjectKey, policy: &RateLimitPolicy, sets: &mut KeySets) -> Judged {
     let spec = &policy.spec;
     let mut broken = Findings::default();
-    let limits = limits(key, spec, &mut broken);
+    let mut source = Source { snapshot: env.snapshot, sets, namespace: &key.namespace };
+    let limits = limits(key, spec, &mut source, &mut broken);
     let refused = broken.against(Concern::Accepted);
-    let said = Said { generation: policy.metadata.generation.unwrap_or_default(), programmed: programmed(&limits) };
+    let said = Said {
+        generation: policy.metadata.generation.unwrap_or_default(),
+        programmed: programmed(&limits),
+        has_references: spec.key_sets().next().is_some(),
+    };
     let object = ObjectRef::new(Kind::RateLimitPolicy, key.clone());
     let (mut targets, mut ancestors) = (Vec::new(), Vec::<PolicyAncestorStatus>::new());
     let mut problems: Vec<Problem> = broken.clone().into_problems(&object).collect();
@@ -65,15 +73,16 @@ pub(super) fn judge(env: &Env<'_>, key: &ObjectKey, policy: &RateLimitPolicy) ->
         status: Arc::new(Status::Policy(PolicyStatus { ancestors })),
         problems,
         routes: spec.target_refs.iter().filter_map(|it| target::route(&key.namespace, it)).collect(),
+        key_sets: spec.key_sets().filter_map(|reference| reference.object(&key.namespace)).collect(),
     }
 }
 
-fn limits(key: &ObjectKey, spec: &RateLimitPolicySpec, findings: &mut Findings) -> Vec<Limit> {
+fn limits(key: &ObjectKey, spec: &RateLimitPolicySpec, source: &mut Source<'_>, findings: &mut Findings) -> Vec<Limit> {
     let at = Field::SPEC;
     let at = at.name("limits");
     let read = |(name, limit): (&String, _)| {
         let id = LimitId { source: LimitSource::Policy(key.clone()), name: name.as_str().into() };
-        read::limit(id, limit, &at.name(name), findings)
+        read::limit(id, limit, source, &at.name(name), findings)
     };
     spec.limits.iter().filter_map(read).collect()
 }
@@ -108,20 +117,27 @@ fn programmed(limits: &[Limit]) -> &'static str {
 struct Said {
     generation: i64,
     programmed: &'static str,
+    /// Whether there is anything to say about them.
+    has_references: bool,
 }
 
 impl Said {
     fn conditions(&self, findings: &Findings) -> Vec<Condition> {
         let generation = self.generation;
-        match findings.verdict(Concern::Accepted) {
-            Some((reason, message)) => vec![
-                status::fails(status::ACCEPTED, reason, message, generation),
-                status::fails(status::PROGRAMMED, Reason::Invalid, "the policy is not accepted", generation),
-            ],
-            None => vec![
-                status::holds(status::ACCEPTED, Reason::Accepted, "the policy is accepted", generation),
-                status::holds(status::PROGRAMMED, Reason::Programmed, self.programmed, generation),
-            ],
-        }
+        let accepted = findings.verdict(Concern::Accepted);
+        let programmed = if accepted.is_some() {
+            status::fails(status::PROGRAMMED, Reason::Invalid, "the policy is not accepted", generation)
+        } else if findings.against(Concern::ResolvedRefs) {
+            let message = "limits that need what ResolvedRefs names do not hold; the others do";
+            status::fails(status::PROGRAMMED, Reason::Invalid, message, generation)
+        } else {
+            status::holds(status::PROGRAMMED, Reason::Programmed, self.programmed, generation)
+        };
+        let accepted = match accepted {
+            Some((reason, message)) => status::fails(status::ACCEPTED, reason, message, generation),
+            None => status::holds(status::ACCEPTED, Reason::Accepted, "the policy is accepted", generation),
+        };
+        let references = self.has_references.then(|| status::resolved_refs(findings, generation));
+        [accepted, programmed].into_iter().chain(references).collect()
     }
 }

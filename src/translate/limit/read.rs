@@ -4,6 +4,7 @@ use http::{HeaderValue, StatusCode};
 use ipnet::IpNet;
 
 use super::condition::{all, when};
+use super::key_set::Source;
 use super::{amount, invalid, key};
 use crate::api::policy::Mode;
 use crate::api::policy::rate_limit::{self as written, Counting as Who, Limit as Written, Scope as Each};
@@ -20,12 +21,18 @@ const LONGEST_BODY: usize = 4096;
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Reads a limit; `None` when anything in it cannot be honoured, each of which is found.
-pub(super) fn limit(id: LimitId, limit: &Written, at: &Field<'_>, findings: &mut Findings) -> Option<Limit> {
+pub(super) fn limit(
+    id: LimitId,
+    limit: &Written,
+    source: &mut Source<'_>,
+    at: &Field<'_>,
+    findings: &mut Findings,
+) -> Option<Limit> {
     let named = named(&id.name, at, findings);
     let amount = amount(limit, at, findings);
     let scope = scope(&limit.scope, &at.name("scope"), findings);
     let parts = limit.key.iter().enumerate();
-    let key = all(parts.map(|(index, part)| key::part(part, &at.item("key", index), findings)));
+    let key = all(parts.map(|(index, part)| key::part(part, source, &at.item("key", index), findings)));
     let counting = counting(limit, at, findings);
     let conditions = limit.when.iter().enumerate();
     let when = all(conditions.map(|(index, condition)| self::when(condition, &at.item("when", index), findings)));

@@ -3,6 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::jwt::Jwt;
 use crate::api::lenient::lenient_enum;
 
 /// One part of a key.
@@ -13,10 +14,12 @@ use crate::api::lenient::lenient_enum;
         .message("Header, Cookie, Query and JWTClaim need a name, others have none"),
     validation = Rule::new(
         "!has(self.name) || !(self.type in ['Header', 'Cookie']) || self.name.matches('^[A-Za-z0-9!#$%&\\'*+.^_`|~-]+$')",
-    ).message("the name of a Header or Cookie is letters, digits and any of !#$%&'*+.^_`|~-")
+    ).message("the name of a Header or Cookie is letters, digits and any of !#$%&'*+.^_`|~-"),
+    validation = Rule::new("(self.type == 'JWTClaim') == has(self.jwt)")
+        .message("JWTClaim needs jwt, others have none")
 )]
 pub struct KeyPart {
-    /// `ClientIP` (IPv6 by its /64), `Header`, `Cookie`, `Query`, `JWTClaim` (of a verified token), `Method`, `Path`,
+    /// `ClientIP` (IPv6 by its /64), `Header`, `Cookie`, `Query`, `JWTClaim` (of a token that `jwt` verifies), `Method`, `Path`,
     /// `Tenant`, `Namespace` or `Route`, the last three of the route that serves the request.
     #[serde(rename = "type")]
     pub kind: KeyType,
@@ -24,6 +27,11 @@ pub struct KeyPart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub name: Option<String>,
+    /// For `JWTClaim`, and required there: which tokens count. A token comes in `Authorization: Bearer` and has at most 8 KiB;
+    /// the claim is one of its own members, a text, a number or a boolean. All requests without a token that counts, or without
+    /// the claim in it, are counted together. This limits requests and denies nobody access.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
 }
 
 lenient_enum!(

@@ -67,6 +67,32 @@ async fn a_gateway_takes_effect_together_with_its_new_certificate() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_policy_has_the_keys_of_its_tokens_and_follows_them() {
+    let keys = |text: &str| json!({"metadata": {"name": "login", "namespace": "shop"}, "data": {"jwks.json": text}});
+    let key = json!([{"type": "JWTClaim", "name": "sub", "jwt": {"keys": {"name": "login"}}}]);
+    let limits = json!({"a": {"concurrency": 1, "scope": "Route", "counting": "Divide", "key": key}});
+    let target = json!({"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "a"});
+    let policy = json!({"metadata": {"name": "p", "namespace": "shop", "uid": "p"},
+        "spec": {"targetRefs": [target], "limits": limits}});
+    let held = |snapshot: &Snapshot| match snapshot.get(&reference(Kind::ConfigMap, "shop", "login")) {
+        Some(Object::ConfigMap(map)) => map.data.as_ref().and_then(|data| data.get("jwks.json")).cloned(),
+        _ => None,
+    };
+    let server = Server::default();
+    server.put(Kind::ConfigMap, keys("one"));
+    let bed = Bed::synced(&server).await;
+    assert_eq!(bed.state().snapshot.count(Kind::ConfigMap), 0, "nobody refers to it yet");
+    let mut states = bed.store.subscribe();
+    server.put(Kind::RateLimitPolicy, policy);
+    let with_policy = states.wait_for(|state| state.snapshot.count(Kind::RateLimitPolicy) == 1).await;
+    assert_eq!(held(&with_policy.unwrap().snapshot).as_deref(), Some("one"), "never without its keys");
+    server.put(Kind::ConfigMap, keys("two"));
+    bed.until(|state| held(&state.snapshot).as_deref() == Some("two")).await;
+    server.delete(Kind::RateLimitPolicy, "shop", "p");
+    bed.until(|state| state.snapshot.count(Kind::ConfigMap) == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_secret_that_does_not_exist_or_may_not_be_read_holds_nobody_up() {
     let server = Server::default();
     server.put(Kind::Gateway, gateway("g", "absent"));
