@@ -164,7 +164,12 @@ async fn who_has_a_guarantee_always_gets_in() {
     scene.a.has(4).await;
     scene.ask("a", 1);
     scene.denied(1).await;
-    for (metric, a, b) in [("used", 4.0, 6.0), ("guaranteed", 4.0, 0.0), ("denied_total", 1.0, 6.0)] {
+    for (metric, a, b) in [
+        ("used", 4.0, 6.0),
+        ("guaranteed", 4.0, 0.0),
+        ("denied_total", 1.0, 6.0),
+        ("denied_below_guarantee_total", 0.0, 0.0),
+    ] {
         assert_eq!((scene.says(metric, "a"), scene.says(metric, "b")), (a, b), "{metric}");
     }
     assert_eq!(scene.world.metric(&["paifang_share_capacity"]), 10.0);
@@ -271,4 +276,18 @@ async fn promises_follow_the_tenant() {
     scene.b.release(10);
     scene.served(10).await;
     eventually("its series gone", || !scene.world.scrape().contains("tenant=\"a\"")).await;
+}
+
+#[tokio::test]
+async fn a_denial_below_a_guarantee_that_was_cut_is_counted() {
+    let promise = |concurrency: u32| json!({ "guaranteed": { "concurrency": concurrency } });
+    let mut scene = Scene::start(4, (promise(6), promise(2))).await;
+    scene.ask("a", 4);
+    scene.a.has(3).await;
+    scene.denied(1).await;
+    for (metric, a, b) in
+        [("guaranteed", 3.0, 1.0), ("denied_total", 1.0, 0.0), ("denied_below_guarantee_total", 1.0, 0.0)]
+    {
+        assert_eq!((scene.says(metric, "a"), scene.says(metric, "b")), (a, b), "{metric}");
+    }
 }

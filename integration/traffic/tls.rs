@@ -42,6 +42,7 @@ async fn a_server_name_chooses_the_listener_that_names_it_best() {
     assert_eq!(see("a.example.com").await, exact.der, "an exact name wins");
     assert_eq!(see("A.Example.COM").await, exact.der, "names have no case");
     assert_eq!(see("b.example.com").await, wild.der, "a wildcard takes the others");
+    assert_eq!(world.metric(&["paifang_tls_handshake_turns_total", "taken"]), 3.0, "each had its turn");
 }
 
 #[tokio::test]
