@@ -23,7 +23,6 @@ pub struct PublicKey {
 pub(super) enum Material {
     Rsa { n: Box<[u8]>, e: Box<[u8]> },
     P256(Box<[u8]>),
-    P384(Box<[u8]>),
     Ed25519(Box<[u8]>),
 }
 
@@ -40,7 +39,7 @@ impl PublicKey {
             (Material::Rsa { n, e }, Check::Rsa(check)) => {
                 RsaPublicKeyComponents { n, e }.verify(check, message, signature)
             }
-            (Material::P256(point), Check::P256(check)) | (Material::P384(point), Check::P384(check)) => {
+            (Material::P256(point), Check::P256(check)) => {
                 UnparsedPublicKey::new(check, point).verify(message, signature)
             }
             (Material::Ed25519(point), Check::Ed25519(check)) => {
@@ -56,10 +55,7 @@ impl Material {
     const fn belongs_to(&self, algorithm: Algorithm) -> bool {
         matches!(
             (self, algorithm.check()),
-            (Self::Rsa { .. }, Check::Rsa(_))
-                | (Self::P256(_), Check::P256(_))
-                | (Self::P384(_), Check::P384(_))
-                | (Self::Ed25519(_), Check::Ed25519(_))
+            (Self::Rsa { .. }, Check::Rsa(_)) | (Self::P256(_), Check::P256(_)) | (Self::Ed25519(_), Check::Ed25519(_))
         )
     }
 }
@@ -68,7 +64,6 @@ fn kind<S: serde::Serializer>(material: &Material, serializer: S) -> Result<S::O
     serializer.serialize_str(match material {
         Material::Rsa { .. } => "RSA",
         Material::P256(_) => "P-256",
-        Material::P384(_) => "P-384",
         Material::Ed25519(_) => "Ed25519",
     })
 }

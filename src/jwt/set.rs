@@ -28,7 +28,7 @@ pub enum InvalidSet {
     #[error("more than {MOST_KEYS} keys")]
     TooMany,
     /// No key for signatures.
-    #[error("no key for signatures by RSA, ECDSA with P-256 or P-384, or Ed25519")]
+    #[error("no key for signatures by RSA, ECDSA with P-256 or Ed25519")]
     NoKey,
     /// One key, by its place, is not as it has to be.
     #[error("keys[{0}] {1}")]
@@ -113,7 +113,6 @@ fn key(value: Value) -> Result<Option<PublicKey>, InvalidKey> {
     let material = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
         ("RSA", _) => rsa(&jwk)?,
         ("EC", Some("P-256")) => Material::P256(point(&jwk, 32)?),
-        ("EC", Some("P-384")) => Material::P384(point(&jwk, 48)?),
         ("OKP", Some("Ed25519")) => Material::Ed25519(coordinate("x", jwk.x.as_deref(), 32)?.into()),
         _ => return Ok(None),
     };

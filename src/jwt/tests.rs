@@ -15,7 +15,7 @@ fn verify(token: &str, expected: &Expected) -> Result<Claims, Rejected> {
 
 fn every_signer() -> Vec<Signer> {
     let rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"].map(|alg| Signer::rsa(alg, alg));
-    rsa.into_iter().chain([Signer::p256("p256"), Signer::p384("p384"), Signer::ed25519("ed")]).collect()
+    rsa.into_iter().chain([Signer::p256("p256"), Signer::ed25519("ed")]).collect()
 }
 
 #[test]
@@ -238,13 +238,13 @@ fn a_set_is_read_and_what_is_wrong_with_it_is_said() {
         (with(&rsa, "e", json!("AQAC")), key(InvalidKey::Rsa)),
         (with(&rsa, "e", json!(encode([1; 9]))), key(InvalidKey::Rsa)),
         (with(&p256, "x", json!("AAAA")), key(InvalidKey::Point)),
-        (with(&p256, "crv", json!("P-384")), key(InvalidKey::Point)),
+        (set_of(&[&Signer::p384("slow")]), InvalidSet::NoKey),
         (with(&ed, "x", json!("AAAA")), key(InvalidKey::Point)),
     ] {
         assert_eq!(read(&set).unwrap_err(), error);
     }
     assert_eq!(set::parse(b"{\"keys\": [").unwrap_err(), InvalidSet::Form);
-    assert_eq!(read(&set_of(&every_signer().iter().collect::<Vec<_>>())).unwrap().len(), 9);
+    assert_eq!(read(&set_of(&every_signer().iter().collect::<Vec<_>>())).unwrap().len(), 8);
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub struct KeySetReference {
     /// Name of the ConfigMap or Secret.
     #[schemars(length(min = 1, max = 253), regex(pattern = pattern::SUBDOMAIN))]
     pub name: String,
-    /// The entry that holds the set: at most 64 KiB and 32 keys, of RSA, ECDSA with P-256 or P-384, or Ed25519.
+    /// The entry that holds the set: at most 64 KiB and 32 keys, of RSA, ECDSA with P-256 or Ed25519.
     #[serde(default = "usual_entry")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
