@@ -5,9 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPair as RsaKeyPair, PublicKeyComponents};
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaEncoding,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -46,18 +45,10 @@ impl Signer {
     }
 
     pub(crate) fn p256(kid: &str) -> Self {
-        Self::ecdsa(kid, "ES256", &ECDSA_P256_SHA256_FIXED_SIGNING)
-    }
-
-    pub(crate) fn p384(kid: &str) -> Self {
-        Self::ecdsa(kid, "ES384", &ECDSA_P384_SHA384_FIXED_SIGNING)
-    }
-
-    fn ecdsa(kid: &str, alg: &'static str, of: &'static EcdsaSigningAlgorithm) -> Self {
-        let random = SystemRandom::new();
+        let (of, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
         let made = EcdsaKeyPair::generate_pkcs8(of, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(of, made.as_ref(), &random).unwrap();
-        Self { kid: kid.to_owned(), alg, key: Key::Ecdsa(key) }
+        Self { kid: kid.to_owned(), alg: "ES256", key: Key::Ecdsa(key) }
     }
 
     pub(crate) fn ed25519(kid: &str) -> Self {
@@ -76,8 +67,7 @@ impl Signer {
             Key::Ecdsa(key) => {
                 let point = &key.public_key().as_ref()[1..];
                 let (x, y) = point.split_at(point.len() / 2);
-                let curve = if x.len() == 32 { "P-256" } else { "P-384" };
-                json!({ "kty": "EC", "crv": curve, "x": encode(x), "y": encode(y) })
+                json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) })
             }
             Key::Ed25519(key) => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(key.public_key()) }),
         };
