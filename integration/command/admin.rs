@@ -126,6 +126,8 @@ fn an_explanation_says_what_a_limit_has_left() {
     for _ in 0..2 {
         assert_eq!(gateway.get("app.example.com", "/").status, 200);
     }
+    // places are given back when the answers are sent already
+    client::until("no request in flight", || explained(&gateway, "flight", ""), |line| line.ends_with("; 5 left here"));
     // what the system takes for a connection to any address of its loopback
     let own = "&client-ip=127.0.0.1";
     // twice: nothing is taken
