@@ -23,13 +23,14 @@ pub struct Claims {
 type Owned = (Box<str>, Arc<str>);
 
 /// Who owns the paths of one host: what claims say, found beforehand.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) enum Owners {
     /// Nobody owns any.
-    #[default]
     Nobody,
-    /// One tenant owns all: nearly always.
+    /// One tenant owns all.
     All(Arc<str>),
+    /// One tenant owns all, and every rule of the host itself is its own: nearly always.
+    AllItsOwn(Arc<str>),
     /// By prefix; the first that covers a path decides.
     ByPath(Arc<[Owned]>),
 }
@@ -115,7 +116,7 @@ impl Owners {
     pub(crate) fn of(&self, path: &str) -> Option<&Arc<str>> {
         match self {
             Self::Nobody => None,
-            Self::All(tenant) => Some(tenant),
+            Self::All(tenant) | Self::AllItsOwn(tenant) => Some(tenant),
             Self::ByPath(owners) => first(owners, path),
         }
     }

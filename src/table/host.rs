@@ -63,9 +63,34 @@ pub(crate) type Hosts = HostMap<Host>;
 pub(crate) struct Host {
     /// Whose an exact hostname is, so that a lookup need not ask the claims. Who owns what a wildcard
     /// covers depends on the host that is asked for.
-    pub(crate) owners: Owners,
+    owners: Owners,
     /// Its rules.
     pub(crate) table: Arc<HostTable>,
+}
+
+impl Host {
+    /// A hostname and its rules.
+    pub(crate) fn new(pattern: Option<&Hostname>, table: Arc<HostTable>, claims: &Claims) -> Self {
+        let owners = match pattern {
+            Some(Hostname::Exact(name)) => owners(name, &table, claims),
+            _ => Owners::Nobody,
+        };
+        Self { owners, table }
+    }
+
+    /// The same under other claims; of an exact hostname.
+    pub(crate) fn claim(&mut self, name: &str, claims: &Claims) {
+        self.owners = owners(name, &self.table, claims);
+    }
+}
+
+fn owners(name: &str, table: &HostTable, claims: &Claims) -> Owners {
+    let owners = claims.owners(name);
+    let mut rules = table.sources.iter().flat_map(|source| &source.rules);
+    match owners {
+        Owners::All(tenant) if rules.all(|rule| rule.id.tenant.as_ref() == Some(&tenant)) => Owners::AllItsOwn(tenant),
+        owners => owners,
+    }
 }
 
 impl Port {
@@ -91,9 +116,14 @@ impl Listener {
             Some(host) => host.owners.of(query.path),
             None => self.claims.owner(query.host, query.path),
         };
-        let lookup = Lookup::new(query, self.may(owner));
-        let mut hosts = exact.into_iter().chain(self.hosts.wider(query.host));
-        let hit = hosts.find_map(|host| host.table.find(&lookup));
+        let may = self.may(owner);
+        let own = exact.is_some_and(|host| matches!(host.owners, Owners::AllItsOwn(_)));
+        let mut lookup = Lookup::new(query, if own { May::All } else { may });
+        let mut hit = exact.and_then(|host| host.table.find(&lookup));
+        if hit.is_none() {
+            lookup.may = may;
+            hit = self.hosts.wider(query.host).find_map(|host| host.table.find(&lookup));
+        }
         let refused = lookup.refused.get();
         let shadow = self.claims.shadow(query.host, query.path).map(|owner| self.may(owner));
         let shadowed = hit.zip(shadow).is_some_and(|(hit, may)| !may.includes(hit.rule));

@@ -11,10 +11,9 @@ use super::host::Owner;
 use super::{Compiler, Map};
 use crate::api::ObjectKey;
 use crate::ir::{self, Hostname, Route};
-use crate::table::claims::Owners;
+use crate::table::Listener;
 use crate::table::host::{Host, Hosts};
 use crate::table::limits::are_same;
-use crate::table::{HostTable, Listener};
 
 /// Routes by hostname as written; almost always one.
 type Grouped<'a> = Map<Option<&'a Hostname>, SmallVec<[&'a Arc<Route>; 1]>>;
@@ -76,7 +75,7 @@ impl<'a> Compiler<'a> {
             let groups = group(source, |_| true);
             hosts.update(groups.into_iter().map(|(pattern, routes)| {
                 let table = self.host(&Owner { listener: source, pattern }, &routes, None);
-                (pattern.cloned(), Some(self.hosted(pattern, table)))
+                (pattern.cloned(), Some(Host::new(pattern, table, self.claims)))
             }));
             return Arc::new(hosts);
         };
@@ -99,20 +98,12 @@ impl<'a> Compiler<'a> {
             let old = previous.hosts.get(pattern).map(|old| &old.table);
             let owner = Owner { listener: source, pattern };
             let table = groups.remove(&pattern).map(|routes| self.host(&owner, &routes, old));
-            (pattern.cloned(), table.map(|table| self.hosted(pattern, table)))
+            (pattern.cloned(), table.map(|table| Host::new(pattern, table, self.claims)))
         }));
         if !claimed_as_before {
-            hosts.for_each_exact(|name, host| host.owners = self.claims.owners(name));
+            hosts.for_each_exact(|name, host| host.claim(name, self.claims));
         }
         Arc::new(hosts)
-    }
-
-    fn hosted(&self, pattern: Option<&Hostname>, table: Arc<HostTable>) -> Host {
-        let owners = match pattern {
-            Some(Hostname::Exact(name)) => self.claims.owners(name),
-            _ => Owners::default(),
-        };
-        Host { owners, table }
     }
 }
 
