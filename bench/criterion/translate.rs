@@ -9,6 +9,10 @@ use paifang::snapshot::{Object, Snapshot};
 use paifang::translate::{Translator, translate};
 use serde_json::{Value, json};
 
+/// The allocator of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Services that the routes share.
 const SERVICES: usize = 10;
 

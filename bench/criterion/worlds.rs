@@ -11,6 +11,10 @@ use paifang::ir::{
 };
 use paifang::snapshot::Socket;
 
+/// The allocator of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Where everything listens.
 pub(crate) fn socket() -> Socket {
     Socket { address: IpAddr::from([127, 0, 0, 1]), port: 80 }
