@@ -188,7 +188,7 @@ async fn speak_http1<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStre
             Next::Refused(refusal) => return refuse(app, stream, refusal).await,
             Next::End => return,
         };
-        stand_back(&app.worker.turns).await;
+        stand_back(&app.worker.denied).await;
         stream.set_boundary(match body {
             Body::Length(bytes) => Boundary::After(bytes.saturating_add(length as u64)),
             Body::Open => Boundary::Open,

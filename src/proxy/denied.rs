@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::turns::Turns;
-use crate::table::shares::Part;
+use crate::table::shares::{Line, Part};
 
 tokio::task_local! {
     /// Whose request was denied last on the connection that the task serves.
@@ -31,7 +31,7 @@ pub(super) fn remember(part: &Arc<Part>) {
 pub(super) async fn stand_back(turns: &Arc<Turns>) {
     if let Ok(Some(part)) = DENIED.try_with(Cell::take) {
         // the turn passes on at once: what follows runs to its next wait, and the one behind comes after that
-        drop(turns.take(&part).await);
+        drop(turns.wait(&part, &Line::default()).await);
     }
 }
 
@@ -41,13 +41,13 @@ mod tests {
 
     use super::*;
 
-    async fn connection(turns: Arc<Turns>, denied: bool, name: &str, order: Arc<Mutex<Vec<String>>>) {
+    async fn connection(turns: Arc<Turns>, part: Option<Arc<Part>>, name: &str, order: Arc<Mutex<Vec<String>>>) {
         remembering(async {
             for n in 0..2 {
                 stand_back(&turns).await;
                 order.lock().push(format!("{name}{n}"));
-                if denied {
-                    remember(&Part::default().into());
+                if let Some(part) = &part {
+                    remember(part);
                 }
             }
         })
@@ -56,13 +56,18 @@ mod tests {
 
     #[tokio::test]
     async fn who_was_denied_comes_after_everybody_else() {
-        let (turns, order) = (Turns::new(8), Arc::default());
-        let start = |denied, name| tokio::spawn(connection(Arc::clone(&turns), denied, name, Arc::clone(&order)));
+        let (turns, order, part) = (Turns::new(8), Arc::default(), Arc::new(Part::default()));
+        let start = |denied: bool, name| {
+            let part = denied.then(|| Arc::clone(&part));
+            tokio::spawn(connection(Arc::clone(&turns), part, name, Arc::clone(&order)))
+        };
         let all = [start(true, "a"), start(true, "b"), start(false, "c")];
         for task in all {
             task.await.unwrap();
         }
         assert_eq!(*order.lock(), ["a0", "b0", "c0", "c1", "a1", "b1"]);
+        let Part { handshakes, .. } = &*part;
+        assert_eq!((handshakes.turns(), handshakes.crowded()), (0, 0), "they are no handshakes");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Turns of a serving thread: what costs it much time at once, such as a TLS handshake, is done one after the other,
+//! Turns of a serving thread: what costs it much time at once, such as TLS handshakes, is done one after the other,
 //! by the weights of the tenants, and only when nothing else is ready.
 //!
 //! A thread runs its tasks one by one and each to its next wait. If a hundred handshakes were ready together, every
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::limit::lines::Lines;
-use crate::table::shares::Part;
+use crate::table::shares::{Line, Part};
 
 /// The turns of one thread.
 #[derive(Debug)]
@@ -34,18 +34,23 @@ impl Turns {
         Arc::new(Self(Mutex::new(State { taken: false, lines: Lines::new(bound) })))
     }
 
-    /// Waits for a turn, as one of a tenant's; none when too many of them wait already.
+    /// Waits for a turn, as a TLS handshake of a tenant's; none when too many of them wait already.
     pub(crate) async fn take(self: &Arc<Self>, part: &Part) -> Option<Turn> {
+        self.wait(part, &part.handshakes).await
+    }
+
+    /// The same for something else, of which `line` counts how it fares.
+    pub(crate) async fn wait(self: &Arc<Self>, part: &Part, line: &Line) -> Option<Turn> {
         let turn = match self.ask(part) {
             None => {
-                part.handshakes.crowd();
+                line.crowd();
                 return None;
             }
             Some(Ok(turn)) => {
-                part.handshakes.turn();
+                line.turn();
                 turn
             }
-            Some(Err(turn)) => Waiting::of(part).until(turn).await?,
+            Some(Err(turn)) => Waiting::of(line).until(turn).await?,
         };
         // the runtime runs what is ready, and looks for what has become ready, before it comes back here
         tokio::task::yield_now().await;
@@ -72,17 +77,17 @@ impl Turns {
     }
 }
 
-/// Counts how long one of a tenant's waits and what comes of it, also when it gives up.
-struct Waiting<'p> {
-    part: &'p Part,
+/// Counts how long one waits and what comes of it, also when it gives up.
+struct Waiting<'l> {
+    line: &'l Line,
     since: Instant,
     has_turn: bool,
 }
 
-impl<'p> Waiting<'p> {
-    fn of(part: &'p Part) -> Self {
-        part.handshakes.enter();
-        Self { part, since: Instant::now(), has_turn: false }
+impl<'l> Waiting<'l> {
+    fn of(line: &'l Line) -> Self {
+        line.enter();
+        Self { line, since: Instant::now(), has_turn: false }
     }
 
     async fn until(mut self, turn: oneshot::Receiver<Turn>) -> Option<Turn> {
@@ -94,12 +99,11 @@ impl<'p> Waiting<'p> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let handshakes = &self.part.handshakes;
-        handshakes.leave(self.since.elapsed());
+        self.line.leave(self.since.elapsed());
         if self.has_turn {
-            handshakes.turn();
+            self.line.turn();
         } else {
-            handshakes.give_up();
+            self.line.give_up();
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Worker {
     pub(crate) proxy: Arc<HttpProxy<Proxy>>,
     /// Who may make it busy for long.
     pub(crate) turns: Arc<Turns>,
+    /// Who was denied; a line of its own, so that denials turn no handshake away.
+    pub(crate) denied: Arc<Turns>,
     connections: AtomicUsize,
 }
 
@@ -63,7 +65,8 @@ impl Workers {
                 // ends when asked, or when whoever could ask is gone
                 let _ = runtime.block_on(stopped);
             })?;
-            all.push(Arc::new(Worker { handle, proxy, turns: Turns::new(waiting), connections: AtomicUsize::new(0) }));
+            let (turns, denied, connections) = (Turns::new(waiting), Turns::new(waiting), AtomicUsize::new(0));
+            all.push(Arc::new(Worker { handle, proxy, turns, denied, connections }));
             threads.push((stop, thread));
         }
         Ok(Self { all: all.into(), threads })
