@@ -109,8 +109,9 @@ proptest! {
         requests in world::requests(),
     ) {
         let edited = World::mix(&first, &second, &choices);
+        let claimed = second.claimed_as(&first);
         let mut table = Table::compile(&first.ir(), None);
-        for world in [&edited, &second, &edited, &first] {
+        for world in [&edited, &second, &claimed, &edited, &first] {
             let ir = world.ir();
             let next = Table::compile(&ir, Some(&table));
             assert_agree(&next, &ir, &requests);

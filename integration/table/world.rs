@@ -132,6 +132,11 @@ impl World {
         mixed
     }
 
+    /// The same routes, of which others own the hosts.
+    pub fn claimed_as(&self, other: &Self) -> Self {
+        Self { claims: Arc::clone(&other.claims), required: other.required, ..self.clone() }
+    }
+
     pub fn deep_copy(&self) -> Self {
         let routes = self.routes.iter().map(|(id, placed)| (id.clone(), placed.copied()));
         Self { routes: routes.collect(), ..self.clone() }
