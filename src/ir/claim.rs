@@ -29,13 +29,14 @@ impl Claim {
 }
 
 /// Whether a path (normalised) is a prefix, or lies below it. An element ends as well where servers may end
-/// it: at its parameters, at an encoded slash, at an encoded backslash.
+/// it: at its parameters, at an encoded slash, at an encoded backslash. The empty prefix covers every path, also
+/// one that is none (`OPTIONS *`).
 #[must_use]
 pub fn covers(prefix: &str, path: &str) -> bool {
     let ends = |rest: &str| {
         rest.is_empty() || rest.starts_with(['/', ';']) || rest.starts_with("%2F") || rest.starts_with("%5C")
     };
-    path.strip_prefix(prefix).is_some_and(ends)
+    prefix.is_empty() || path.strip_prefix(prefix).is_some_and(ends)
 }
 
 #[cfg(test)]
@@ -50,6 +51,8 @@ mod tests {
         for path in ["/", "/ab", "/A", "/a.b", "/a%20", "/a%3B", "/b/a", "/b%2Fa"] {
             assert!(!covers("/a", path), "{path}");
         }
-        assert!(covers("", "/") && covers("", "/a") && covers("", ""));
+        for path in ["/", "/a", "", "*"] {
+            assert!(covers("", path), "{path}");
+        }
     }
 }
