@@ -15,6 +15,7 @@ mod head;
 mod headers;
 mod idle;
 mod limits;
+mod leisure;
 mod linger;
 mod listener;
 mod logging;

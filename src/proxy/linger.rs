@@ -5,12 +5,14 @@
 
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pingora_core::protocols::UniqueIDType;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::leisure::Leisure;
 use super::stream::Transport;
 
 /// How long nothing may come.
@@ -29,22 +31,27 @@ pub(super) struct Linger {
     pause: Pin<Box<Sleep>>,
     end: Instant,
     left: usize,
+    leisure: Leisure,
 }
 
 impl Linger {
-    /// Nothing more is written from now on.
-    pub(super) fn new() -> Self {
-        Self { pause: Box::pin(sleep(PAUSE)), end: Instant::now() + LIMIT, left: BYTES }
+    /// Nothing more is written from now on, on the connection with this number.
+    pub(super) fn new(connection: UniqueIDType) -> Self {
+        let (pause, leisure) = (Box::pin(sleep(PAUSE)), Leisure::new(connection));
+        Self { pause, end: Instant::now() + LIMIT, left: BYTES, leisure }
     }
 
     /// Ready when the client has ended, too, or has had its chance.
     pub(super) fn poll<T: Transport>(&mut self, io: &mut T, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            // it ends before the pause does
+            ready!(self.leisure.poll(cx));
             let mut chunk = [MaybeUninit::<u8>::uninit(); CHUNK];
             let mut read = ReadBuf::uninit(&mut chunk);
             match Pin::new(&mut *io).poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {
-                    self.left = self.left.saturating_sub(read.filled().len())
+                    self.left = self.left.saturating_sub(read.filled().len());
+                    self.leisure.read(read.filled().len());
                 }
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => return self.pause.as_mut().poll(cx),

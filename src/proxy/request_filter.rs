@@ -8,14 +8,16 @@ use http::StatusCode;
 use http::request::Parts;
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::http::ServerSession;
 use pingora::proxy::Session;
 
 use super::context::{self, ConnectionInfo, Context};
 use super::fail::{self, Fail};
 use super::forwarded::RequestId;
+use super::leisure::spread;
 use super::limits::{self, Denied};
 use super::{
-    Proxy, authority, cors, denied, forwarded, head, linger, mirror, path, redirect, respond, response_filter,
+    Proxy, authority, cors, denied, forwarded, head, linger, mirror, path, redirect, respond, response_filter, stream,
 };
 use crate::api::Kind;
 use crate::config::Downstream;
@@ -97,10 +99,17 @@ fn forget_case(request: &mut RequestHeader) {
 /// Whoever sends for longer loses the connection; a refused request holds no more than an idle client does.
 /// One that waits to be asked for its body sends none.
 fn take_rest(session: &mut Session, limits: &Downstream) {
-    if !session.req_header().headers.contains_key(http::header::EXPECT) {
-        session.as_mut().set_close_on_response_before_downstream_finish(false);
-        session.as_mut().set_total_drain_timeout(Some(limits.body_timeout.min(linger::LIMIT)));
+    if session.req_header().headers.contains_key(http::header::EXPECT) {
+        return;
     }
+    let session = session.as_mut();
+    let mut limit = limits.body_timeout.min(linger::LIMIT);
+    if let ServerSession::H1(http1) = session {
+        stream::forget_rest(http1.stream());
+        limit -= spread(http1.stream().id(), limit / 4);
+    }
+    session.set_close_on_response_before_downstream_finish(false);
+    session.set_total_drain_timeout(Some(limit));
 }
 
 async fn decide(proxy: &Proxy, session: &Session, ctx: &mut Context) -> std::result::Result<(), Answer> {

@@ -3,16 +3,17 @@
 //! Pingora reads and writes through it. Three things it does that Pingora's own stream does not:
 //! it can look at bytes before Pingora parses them; it hands out exactly one request at a time, so
 //! that pipelined bytes stay here until their turn; and it holds no buffer while nothing is in it,
-//! so that an idle connection costs little more than its socket. And it ends a connection of HTTP/1 so
-//! that the last response is not lost.
+//! so that an idle connection costs little more than its socket. It ends a connection of HTTP/1 so that
+//! the last response is not lost, reads what is only to be forgotten in its own time, and lets others
+//! come between the parts of a large write.
 
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
@@ -20,18 +21,22 @@ use async_trait::async_trait;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
-    UniqueIDType,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
+use super::leisure::Leisure;
 use super::linger::Linger;
 
 /// Bytes read from the socket at a time.
 const CHUNK: usize = 8 * 1024;
 /// Small writes are gathered up to this size, so that header and body leave in one packet.
 const WRITE_BUFFER: usize = 4 * 1024;
+/// Most that is written at a time, because the whole thread waits for it: some 20 µs.
+const SLICE: usize = 64 * 1024;
 /// Pipelined bytes kept while a request is answered; beyond it the client has to wait.
 const AHEAD: usize = 64 * 1024;
 
@@ -49,7 +54,11 @@ pub(crate) struct EdgeStream<T> {
     taken: usize,
     boundary: Boundary,
     writes: Vec<u8>,
+    /// Whether a slice was just written of a write that goes on.
+    sliced: bool,
     http2: bool,
+    /// Present once what comes of the request is only read to be forgotten.
+    leisure: OnceLock<Box<Leisure>>,
     /// Present once nothing more is written.
     linger: Option<Linger>,
     digests: Digests,
@@ -88,7 +97,8 @@ pub(crate) enum Boundary {
 impl<T: Transport> EdgeStream<T> {
     pub(crate) fn new(io: T, fd: UniqueIDType, digests: Digests) -> Self {
         let (ahead, writes) = (Vec::new(), Vec::new());
-        Self { io, fd, ahead, taken: 0, boundary: Boundary::Open, writes, http2: false, linger: None, digests }
+        let (boundary, leisure) = (Boundary::Open, OnceLock::new());
+        Self { io, fd, ahead, taken: 0, boundary, writes, sliced: false, http2: false, leisure, linger: None, digests }
     }
 
     /// Says that HTTP/2 is spoken, whether ALPN or the preface said so.
@@ -109,8 +119,13 @@ impl<T: Transport> EdgeStream<T> {
     }
 
     /// Limits what is handed out to the request that was looked at.
-    pub(crate) const fn set_boundary(&mut self, boundary: Boundary) {
+    pub(crate) fn set_boundary(&mut self, boundary: Boundary) {
         self.boundary = boundary;
+        self.leisure.take();
+    }
+
+    fn forget_rest(&self) {
+        self.leisure.get_or_init(|| Box::new(Leisure::new(self.fd)));
     }
 
     /// The bytes that were read and not yet handed out.
@@ -149,6 +164,17 @@ impl<T: Transport> EdgeStream<T> {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes a part of what is too much to be gathered.
+    fn poll_slice(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if std::mem::take(&mut self.sliced) {
+            ready!(give_way(cx));
+        }
+        let slice = bytes.get(..SLICE).unwrap_or(bytes);
+        let written = ready!(Pin::new(&mut self.io).poll_write(cx, slice))?;
+        self.sliced = written < bytes.len();
+        Poll::Ready(Ok(written))
+    }
+
     fn hand_out(&mut self, buf: &mut ReadBuf<'_>, most: usize) {
         let ahead = self.ahead.get(self.taken..).unwrap_or_default();
         let count = ahead.len().min(buf.remaining()).min(most);
@@ -172,6 +198,22 @@ impl<T: Transport> EdgeStream<T> {
     }
 }
 
+/// Says that the rest of the request that a stream is at is only read to be forgotten.
+pub(super) fn forget_rest(stream: &Stream) {
+    let stream = (**stream).as_any();
+    if let Some(plain) = stream.downcast_ref::<EdgeStream<TcpStream>>() {
+        plain.forget_rest();
+    } else if let Some(tls) = stream.downcast_ref::<EdgeStream<TlsStream<TcpStream>>>() {
+        tls.forget_rest();
+    }
+}
+
+/// Lets everything come first that is ready, or has become ready.
+fn give_way(cx: &mut Context<'_>) -> Poll<()> {
+    // it has done its work when it is first polled
+    pin!(tokio::task::yield_now()).poll(cx)
+}
+
 impl<T: Transport> AsyncRead for EdgeStream<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
@@ -180,6 +222,9 @@ impl<T: Transport> AsyncRead for EdgeStream<T> {
             Boundary::After(left) => usize::try_from(left).unwrap_or(usize::MAX),
             Boundary::Open => usize::MAX,
         };
+        if let Some(leisure) = this.leisure.get_mut() {
+            ready!(leisure.poll(cx));
+        }
         let before = buf.filled().len();
         if !this.ahead.is_empty() {
             this.hand_out(buf, most);
@@ -191,8 +236,12 @@ impl<T: Transport> AsyncRead for EdgeStream<T> {
             let count = part.filled().len();
             buf.advance(count);
         }
+        let count = buf.filled().len() - before;
         if let Boundary::After(left) = &mut this.boundary {
-            *left -= (buf.filled().len() - before) as u64;
+            *left -= count as u64;
+        }
+        if let Some(leisure) = this.leisure.get_mut() {
+            leisure.read(count);
         }
         Poll::Ready(Ok(()))
     }
@@ -204,7 +253,7 @@ impl<T: Transport> AsyncWrite for EdgeStream<T> {
             ready!(self.poll_drain(cx))?;
         }
         if bytes.len() >= WRITE_BUFFER {
-            return Pin::new(&mut self.io).poll_write(cx, bytes);
+            return self.poll_slice(cx, bytes);
         }
         if self.writes.capacity() == 0 {
             self.writes.reserve_exact(if bytes.len() > 512 { WRITE_BUFFER } else { 1024 });
@@ -227,7 +276,7 @@ impl<T: Transport> AsyncWrite for EdgeStream<T> {
                 return Poll::Ready(Ok(())); // its frames say which streams were answered
             }
         }
-        this.linger.get_or_insert_with(Linger::new).poll(&mut this.io, cx).map(Ok)
+        this.linger.get_or_insert_with(|| Linger::new(this.fd)).poll(&mut this.io, cx).map(Ok)
     }
 }
 
@@ -311,6 +360,44 @@ mod tests {
             assert_eq!(stream.ahead(), request(number + 1).as_bytes(), "the next one is there already");
             let (length, capacity) = (stream.ahead.len(), stream.ahead.capacity());
             assert!(capacity <= AHEAD + 4 * CHUNK, "request {number}: {length} bytes, room for {capacity}");
+        }
+    }
+
+    #[tokio::test]
+    async fn others_come_between_the_parts_of_a_large_write() {
+        let (_client, server) = tokio::io::duplex(4 * SLICE);
+        let large = vec![b'x'; 4 * SLICE];
+        let mut stream = stream(server).await;
+        let mut turns = 0;
+        let other = async {
+            loop {
+                turns += 1;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            written = stream.write_all(&large) => written.unwrap(),
+            () = other => {}
+        }
+        assert_eq!(turns, 3, "once after each part but the last");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_only_forgotten_is_read_in_its_own_time_until_the_next_request() {
+        let (mut client, server) = tokio::io::duplex(AHEAD);
+        let mut stream = stream(server).await;
+        for forgotten in [false, true, false] {
+            stream.set_boundary(Boundary::Open);
+            if forgotten {
+                stream.forget_rest();
+            }
+            let began = tokio::time::Instant::now();
+            for _ in 0..4 {
+                client.write_all(b"x").await.unwrap();
+                assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1);
+            }
+            assert_eq!(!began.elapsed().is_zero(), forgotten, "{:?}", began.elapsed());
         }
     }
 }
