@@ -123,6 +123,49 @@ def requests(ports, until, got):
             free.append(slot)
 
 
+def calls(ports, until, got):
+    """20 times the rate, as streams of HTTP/2 connections, some at a time on each."""
+    together, start, sent = 8, time.monotonic(), 0
+    head = bytes([0x82, 0x86, 0x84]) + literal(1, NEIGHBOUR)
+    room = frame(8, 0, 0, struct.pack("!I", (1 << 31) - (1 << 16)))  # no answer shall wait for it
+    slots = [Calls(ports[0], PREFACE + room) for _ in range(CONNECTIONS // 4)]
+    while (now := time.monotonic()) < until:
+        for slot in slots:
+            slot.open(now)
+            if slot.stream and not slot.waiting and sent < (now - start) * REQUESTS * TIMES:
+                sent += together
+                slot.call(head, together, now)
+        for slot in ready(slots, 0.001):
+            slot.take(slot.read(now), got)
+
+
+class Calls(Slot):
+    """A connection of HTTP/2, and how many of its streams are not answered yet."""
+
+    waiting, last, unread = 0, -1, b""
+
+    def open(self, now):
+        if self.stream is None:
+            self.waiting, self.last, self.unread = 0, -1, b""
+        super().open(now)
+
+    def call(self, head, count, now):
+        ids = range(self.last + 2, self.last + 2 + 2 * count, 2)
+        self.waiting, self.last = count, ids[-1]
+        self.send(b"".join(frame(1, 0x5, stream, head) for stream in ids), now)
+
+    def take(self, data, got):
+        """Counts answers in what was read, and streams that end."""
+        data = self.unread + data
+        while len(data) >= 9 and len(data) >= (end := 9 + int.from_bytes(data[:3], "big")):
+            kind, flags, head = data[3], data[4], data[9:10]
+            if kind == 1:
+                got["answered" if head == b"\x88" else "denied"] += 1  # :status 200 has a number of its own
+            self.waiting -= kind in (0, 1) and flags & 1
+            data = data[end:]
+        self.unread = data
+
+
 def bodies(ports, until, got):
     """Request bodies of which a byte comes every half second."""
     begin = request(NEIGHBOUR, method="POST", fields="Content-Length: 100000\r\n")
@@ -169,8 +212,12 @@ def streams(ports, until, got):
     each = 128
     head = bytes([0x82, 0x86]) + literal(1, NEIGHBOUR) + literal(4, "/?delay=300s")
     frames = b"".join(frame(1, 0x5, 2 * n + 1, head) for n in range(each))
-    begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frames
+    begin = PREFACE + frames
     hold([Slot(ports[0], begin) for _ in range(CONCURRENCY * TIMES // each)], until, got)
+
+
+def frame(kind, flags, stream, payload):
+    return struct.pack("!I", len(payload))[1:] + bytes([kind, flags]) + struct.pack("!I", stream) + payload
 
 
 def literal(name, value):
@@ -178,11 +225,9 @@ def literal(name, value):
     return bytes([name, len(value)]) + value.encode()
 
 
-def frame(kind, flags, stream, payload):
-    return struct.pack("!I", len(payload))[1:] + bytes([kind, flags]) + struct.pack("!I", stream) + payload
-
-
-KINDS = {"requests": requests, "bodies": bodies, "handshakes": handshakes, "downloads": downloads, "streams": streams}
+# With the settings that every client begins with: none.
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+KINDS = {"requests": requests, "calls": calls, "bodies": bodies, "handshakes": handshakes, "downloads": downloads, "streams": streams}
 
 
 def main():

@@ -9,15 +9,15 @@ use async_trait::async_trait;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio::sync::Notify;
 
-use super::Proxy;
 use super::context::Connection;
+use super::denied::Denied;
 use super::limits::{self, Permits};
 use super::patience;
 use super::tls::{TlsListener, TlsListeners};
+use super::workers::Worker;
 use crate::api::ObjectKey;
 use crate::config::Config;
 use crate::ir::{Certificate, ListenerProtocol};
@@ -176,10 +176,11 @@ impl SocketApp {
     }
 }
 
-/// HTTP/2 goes through Pingora's own accept loop, with our limits and the thread's engine.
-pub(crate) struct Http2App {
-    pub(crate) edge: Arc<Shared>,
-    pub(crate) proxy: Arc<HttpProxy<Proxy>>,
+/// A connection of HTTP/2: it goes through Pingora's own accept loop, with our limits and the thread's engine.
+pub(super) struct Http2App {
+    pub(super) edge: Arc<Shared>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) denied: Arc<Denied>,
 }
 
 #[async_trait]
@@ -190,7 +191,8 @@ impl HttpServerApp for Http2App {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let has_body = !session.is_body_done();
-        let served = self.proxy.process_new_http(session, shutdown);
+        self.denied.stand_back(&self.worker.denied).await;
+        let served = self.denied.remembering(self.worker.proxy.process_new_http(session, shutdown));
         if has_body {
             let limit = self.edge.config.downstream.body_timeout;
             patience::serve(limit, &self.edge.metrics, served).await.flatten()

@@ -19,7 +19,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::app::{Http2App, SocketApp};
-use super::denied::{remembering, stand_back};
+use super::denied::Denied;
 use super::head::{self, Body, Head, Refusal};
 use super::idle::Idle;
 use super::limits::Permits;
@@ -91,7 +91,7 @@ async fn serve_tls(app: ConnectionApp, tcp: TcpStream, peer: SocketAddr, stop: w
         }
     } else {
         stream.set_boundary(Boundary::Open);
-        remembering(speak_http1(&app, stream, stop)).await;
+        speak_http1(&app, stream, stop).await;
     }
 }
 
@@ -139,7 +139,7 @@ async fn converse<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<
             stream.set_http2();
             speak_http2(app, stream, stop).await;
         }
-        Some(false) => remembering(speak_http1(app, stream, stop)).await,
+        Some(false) => speak_http1(app, stream, stop).await,
         None => {}
     }
 }
@@ -173,7 +173,8 @@ async fn preface<T: Transport>(stream: &mut EdgeStream<T>) -> bool {
 
 async fn speak_http2<T: Transport>(app: &ConnectionApp, stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
     let stream: Stream = stream;
-    let http2 = Arc::new(Http2App { edge: Arc::clone(&app.edge), proxy: Arc::clone(&app.worker.proxy) });
+    let (edge, worker) = (Arc::clone(&app.edge), Arc::clone(&app.worker));
+    let http2 = Arc::new(Http2App { edge, worker, denied: Arc::default() });
     http2.process_new(stream, &stop).await;
 }
 
@@ -181,6 +182,7 @@ async fn speak_http2<T: Transport>(app: &ConnectionApp, stream: Box<EdgeStream<T
 async fn speak_http1<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStream<T>>, stop: watch::Receiver<bool>) {
     let limits = &app.edge.config.downstream;
     let mut stopped = stop.clone();
+    let denied: Arc<Denied> = Arc::default();
     let mut idle = pin!(Idle::new(limits.idle_timeout, stopped.wait_for(|stop| *stop)));
     for served in 1..=limits.requests_per_connection {
         let (length, body) = match next_head(app, &mut stream, idle.as_mut()).await {
@@ -188,7 +190,7 @@ async fn speak_http1<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStre
             Next::Refused(refusal) => return refuse(app, stream, refusal).await,
             Next::End => return,
         };
-        stand_back(&app.worker.denied).await;
+        denied.stand_back(&app.worker.denied).await;
         stream.set_boundary(match body {
             Body::Length(bytes) => Boundary::After(bytes.saturating_add(length as u64)),
             Body::Open => Boundary::Open,
@@ -199,7 +201,8 @@ async fn speak_http1<T: Transport>(app: &ConnectionApp, mut stream: Box<EdgeStre
         session.set_total_drain_timeout(Some(limits.body_timeout));
         let last = served == limits.requests_per_connection || *stop.borrow();
         session.set_keepalive_reuses_remaining(Some(u32::from(!last)));
-        let Some(reused) = app.worker.proxy.process_new_http(session, &stop).await else { return };
+        let served = denied.remembering(app.worker.proxy.process_new_http(session, &stop));
+        let Some(reused) = served.await else { return };
         let Ok(returned) = reused.consume().0.into_any().downcast::<EdgeStream<T>>() else { return };
         stream = returned;
     }

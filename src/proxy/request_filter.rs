@@ -60,12 +60,11 @@ pub(super) async fn run(proxy: &Proxy, session: &mut Session, ctx: &mut Context)
     session.as_mut().set_write_timeout(Some(proxy.config.downstream.write_timeout));
     forget_case(session.req_header_mut());
     let decision = decide(proxy, session, ctx).await;
-    if let Err(answer) = &decision {
+    if decision.is_err() {
         take_rest(session, &proxy.config.downstream);
-        if let Some(rule) = ctx.rule.as_ref().filter(|_| answer.denies()) {
-            denied::remember(&rule.share);
-        }
     }
+    let is_denied = decision.as_ref().is_err_and(Answer::denies);
+    denied::remember(ctx.rule.as_ref().filter(|_| is_denied).map(|rule| &rule.share));
     match decision {
         Ok(()) => {
             mirror::start(proxy, session, ctx);
