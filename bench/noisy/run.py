@@ -12,7 +12,6 @@ import os
 import platform
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import time
 
 import common
 import neighbour
+import rounds
 import world
 
 from local import certificate, free_ports
@@ -27,7 +27,6 @@ from measure import Server, cpu_seconds, machine_busy, pin
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(HERE, "..", "..", "target")
-GOAL = 1.2  # p99 beside the neighbour over p99 alone
 SETTLE = 2  # seconds of noise before the victim is measured
 KINDS = [*neighbour.KINDS, "all"]
 
@@ -173,36 +172,11 @@ def measure(chosen, mode, folder):
     try:
         bed.victim()  # warms up
         for kind in chosen.kinds:
-            rounds = [bed.round(kind) for _ in range(chosen.rounds)]
-            row = {"mode": mode, "kind": kind, "rounds": rounds}
+            row = {"mode": mode, "kind": kind, "rounds": [bed.round(kind) for _ in range(chosen.rounds)]}
             print(json.dumps(row), file=sys.stderr, flush=True)
             yield row
     finally:
         bed.stop()
-
-
-def markdown(rows):
-    lines = ["| neighbour | tenancy | victim | p50 alone | p50 beside | p99 alone | p99 beside | ratio | errors | "
-             "neighbour: answered, denied |", "|---|---|---|--:|--:|--:|--:|--:|--:|---|"]
-    for row in rows:
-        got = {key: sum(one[key] for each in row["rounds"] for one in each["noise"].values()) for key in ("answered", "denied")}
-        for load in ("plain", "tls"):
-            alone, beside = (usual(row, where, load) for where in ("alone", "beside"))
-            ratio = beside["p99"] / alone["p99"] if alone["p99"] else float("inf")
-            over = " over" if row["mode"] == "tenancy" and ratio > GOAL else ""
-            lines.append(f"| {row['kind']} | {'yes' if row['mode'] == 'tenancy' else 'no'} | {load} | {alone['p50']} µs | "
-                         f"{beside['p50']} µs | {alone['p99']} µs | {beside['p99']} µs | {ratio:.2f}{over} | "
-                         f"{errors(row, load)} | {got['answered']}, {got['denied']} |")
-    return "\n".join(lines)
-
-
-def usual(row, where, load):
-    """The medians of the rounds."""
-    return {key: round(statistics.median(each[where][load][key] for each in row["rounds"])) for key in ("p50", "p99")}
-
-
-def errors(row, load):
-    return sum(each["beside"][load]["errors"] for each in row["rounds"])
 
 
 def main():
@@ -218,8 +192,8 @@ def main():
             json.dump({"command": " ".join(["bench/noisy/run.py", *sys.argv[1:]]), "began": began,
                        "cores": os.cpu_count(), "kernel": platform.release(), "rows": rows}, out, indent=1)
             out.write("\n")
-    print(markdown(rows))
-    failed = sum(errors(row, load) for row in rows if row["mode"] == "tenancy" for load in ("plain", "tls"))
+    print(rounds.markdown(rows))
+    failed = sum(rounds.errors(row, load) for row in rows if row["mode"] == "tenancy" for load in rounds.LOADS)
     if failed:
         sys.exit(f"{failed} requests of the victim failed")
 
