@@ -403,4 +403,18 @@ mod tests {
             assert_eq!(!began.elapsed().is_zero(), forgotten, "{:?}", began.elapsed());
         }
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_is_known_for_what_it_is_where_pingora_holds_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut held: Stream = Box::new(stream(listener.accept().await.unwrap().0).await);
+        forget_rest(&held);
+        let began = tokio::time::Instant::now();
+        for _ in 0..4 {
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(held.read(&mut [0; 8]).await.unwrap(), 1);
+        }
+        assert!(!began.elapsed().is_zero(), "it is read in its own time");
+    }
 }
