@@ -35,6 +35,7 @@ mod turns;
 mod upstream_peer;
 mod upstream_request_filter;
 mod workers;
+mod writes;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;

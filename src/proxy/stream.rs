@@ -1,18 +1,17 @@
-//! The transport stream under every connection: sniffing, request boundaries, write buffering.
+//! The transport stream under every connection: sniffing, request boundaries, its end.
 //!
 //! Pingora reads and writes through it. Three things it does that Pingora's own stream does not:
 //! it can look at bytes before Pingora parses them; it hands out exactly one request at a time, so
 //! that pipelined bytes stay here until their turn; and it holds no buffer while nothing is in it,
 //! so that an idle connection costs little more than its socket. It ends a connection of HTTP/1 so that
-//! the last response is not lost, reads what is only to be forgotten in its own time, and lets others
-//! come between the parts of a large write.
+//! the last response is not lost, and reads what is only to be forgotten in its own time.
 
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
@@ -30,13 +29,10 @@ use tokio_rustls::server::TlsStream;
 
 use super::leisure::Leisure;
 use super::linger::Linger;
+use super::writes::Writes;
 
 /// Bytes read from the socket at a time.
 const CHUNK: usize = 8 * 1024;
-/// Small writes are gathered up to this size, so that header and body leave in one packet.
-const WRITE_BUFFER: usize = 4 * 1024;
-/// Most that is written at a time, because the whole thread waits for it: some 20 µs.
-const SLICE: usize = 64 * 1024;
 /// Pipelined bytes kept while a request is answered; beyond it the client has to wait.
 const AHEAD: usize = 64 * 1024;
 
@@ -53,9 +49,7 @@ pub(crate) struct EdgeStream<T> {
     ahead: Vec<u8>,
     taken: usize,
     boundary: Boundary,
-    writes: Vec<u8>,
-    /// Whether a slice was just written of a write that goes on.
-    sliced: bool,
+    writes: Writes,
     http2: bool,
     /// Present once what comes of the request is only read to be forgotten.
     leisure: OnceLock<Box<Leisure>>,
@@ -96,9 +90,8 @@ pub(crate) enum Boundary {
 
 impl<T: Transport> EdgeStream<T> {
     pub(crate) fn new(io: T, fd: UniqueIDType, digests: Digests) -> Self {
-        let (ahead, writes) = (Vec::new(), Vec::new());
-        let (boundary, leisure) = (Boundary::Open, OnceLock::new());
-        Self { io, fd, ahead, taken: 0, boundary, writes, sliced: false, http2: false, leisure, linger: None, digests }
+        let (ahead, boundary, writes, leisure) = (Vec::new(), Boundary::Open, Writes::default(), OnceLock::new());
+        Self { io, fd, ahead, taken: 0, boundary, writes, http2: false, leisure, linger: None, digests }
     }
 
     /// Says that HTTP/2 is spoken, whether ALPN or the preface said so.
@@ -155,29 +148,6 @@ impl<T: Transport> EdgeStream<T> {
         Poll::Ready(Ok(!read.filled().is_empty()))
     }
 
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.writes.is_empty() {
-            let written = ready!(Pin::new(&mut self.io).poll_write(cx, &self.writes))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.writes.drain(..written);
-        }
-        self.writes = Vec::new();
-        Poll::Ready(Ok(()))
-    }
-
-    /// Writes a part of what is too much to be gathered.
-    fn poll_slice(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if std::mem::take(&mut self.sliced) {
-            ready!(give_way(cx));
-        }
-        let slice = bytes.get(..SLICE).unwrap_or(bytes);
-        let written = ready!(Pin::new(&mut self.io).poll_write(cx, slice))?;
-        self.sliced = written < bytes.len();
-        Poll::Ready(Ok(written))
-    }
-
     fn hand_out(&mut self, buf: &mut ReadBuf<'_>, most: usize) {
         let ahead = self.ahead.get(self.taken..).unwrap_or_default();
         let count = ahead.len().min(buf.remaining()).min(most);
@@ -209,12 +179,6 @@ pub(super) fn forget_rest(stream: &Stream) {
     } else if let Some(tls) = stream.downcast_ref::<EdgeStream<TlsStream<TcpStream>>>() {
         tls.forget_rest();
     }
-}
-
-/// Lets everything come first that is ready, or has become ready.
-fn give_way(cx: &mut Context<'_>) -> Poll<()> {
-    // it has done its work when it is first polled
-    pin!(tokio::task::yield_now()).poll(cx)
 }
 
 impl<T: Transport> AsyncRead for EdgeStream<T> {
@@ -252,28 +216,20 @@ impl<T: Transport> AsyncRead for EdgeStream<T> {
 
 impl<T: Transport> AsyncWrite for EdgeStream<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.writes.len() + bytes.len() > WRITE_BUFFER {
-            ready!(self.poll_drain(cx))?;
-        }
-        if bytes.len() >= WRITE_BUFFER {
-            return self.poll_slice(cx, bytes);
-        }
-        if self.writes.capacity() == 0 {
-            self.writes.reserve_exact(if bytes.len() > 512 { WRITE_BUFFER } else { 1024 });
-        }
-        self.writes.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
+        let this = &mut *self;
+        this.writes.poll_write(&mut this.io, cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_drain(cx))?;
-        Pin::new(&mut self.io).poll_flush(cx)
+        let this = &mut *self;
+        ready!(this.writes.poll_drain(&mut this.io, cx))?;
+        Pin::new(&mut this.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.linger.is_none() {
-            ready!(this.poll_drain(cx))?;
+            ready!(this.writes.poll_drain(&mut this.io, cx))?;
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
             if this.http2 {
                 return Poll::Ready(Ok(())); // its frames say which streams were answered
@@ -364,26 +320,6 @@ mod tests {
             let (length, capacity) = (stream.ahead.len(), stream.ahead.capacity());
             assert!(capacity <= AHEAD + 4 * CHUNK, "request {number}: {length} bytes, room for {capacity}");
         }
-    }
-
-    #[tokio::test]
-    async fn others_come_between_the_parts_of_a_large_write() {
-        let (_client, server) = tokio::io::duplex(4 * SLICE);
-        let large = vec![b'x'; 4 * SLICE];
-        let mut stream = stream(server).await;
-        let mut turns = 0;
-        let other = async {
-            loop {
-                turns += 1;
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            written = stream.write_all(&large) => written.unwrap(),
-            () = other => {}
-        }
-        assert_eq!(turns, 3, "once after each part but the last");
     }
 
     #[tokio::test(start_paused = true)]
